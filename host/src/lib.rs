@@ -1,1 +1,9 @@
+//! Toolgate: an MCP server whose tools are WebAssembly components that hold only granted functions.
+//!
+//! Read `ARCHITECTURE.md` for the map, then `gateway.rs`: the life of one tool call on one screen.
+#![deny(unsafe_code)]
 
+pub mod backend;
+pub mod capability;
+pub mod domain;
+pub mod gateway;

@@ -1,0 +1,138 @@
+//! One tool call, from the question to what came of it.
+
+use std::time::Duration;
+
+use super::name::{CallId, ToolName};
+use super::principal::Principal;
+use super::scope::Target;
+use super::{capability::Capability, limits::ARGUMENTS_BYTES_MAX};
+
+/// A call as it came in. Exists only after authentication; nothing changes it afterwards.
+#[derive(Debug, Clone)]
+pub struct ToolCall {
+    /// Names the call in every record.
+    pub id: CallId,
+    /// Who asks.
+    pub principal: Principal,
+    /// What the client says it is: untrusted, for the record only.
+    pub client: Option<String>,
+    /// The tool.
+    pub tool: ToolName,
+    /// A JSON object, at most [`ARGUMENTS_BYTES_MAX`] bytes as text.
+    pub arguments: serde_json::Map<String, serde_json::Value>,
+    /// The W3C trace context, where the client sent a valid one.
+    pub traceparent: Option<String>,
+}
+
+impl ToolCall {
+    /// The most that arguments may weigh.
+    pub const ARGUMENTS_BYTES_MAX: usize = ARGUMENTS_BYTES_MAX;
+}
+
+/// What a tool answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// For the model and for people.
+    pub text: String,
+    /// The same facts as an object.
+    pub structured: Option<serde_json::Value>,
+    /// Whether the plugin or the host left something out.
+    pub truncated: bool,
+    /// Where the facts come from: what the host handed to the guest.
+    pub provenance: Vec<Provenance>,
+}
+
+/// One source of an output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// The capability that was used.
+    pub capability: Capability,
+    /// What it was used on.
+    pub target: String,
+}
+
+/// What came of a call that was admitted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The tool answered.
+    Output(Output),
+    /// The tool failed, in words for the caller.
+    ToolError(String),
+    /// The guest stopped with a trap, or broke the contract: a bug of the plugin.
+    Trapped {
+        /// For the log.
+        internal: String,
+    },
+    /// A bound was reached; the text names it and its value.
+    LimitExceeded(String),
+    /// The caller took the call back.
+    Cancelled,
+    /// The host failed: not the caller's doing, nor the plugin's.
+    HostFailed {
+        /// For the log.
+        internal: String,
+    },
+}
+
+/// Who is to blame for a call that did not answer. One label for metrics; alerts look at `Host`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The arguments, or a change of mind.
+    Caller,
+    /// The plugin.
+    Guest,
+    /// Toolgate.
+    Host,
+}
+
+impl Outcome {
+    /// The word for records and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Output(_) => "output",
+            Self::ToolError(_) => "tool-error",
+            Self::Trapped { .. } => "trapped",
+            Self::LimitExceeded(_) => "limit-exceeded",
+            Self::Cancelled => "cancelled",
+            Self::HostFailed { .. } => "host-failed",
+        }
+    }
+
+    /// Who is to blame; nobody where the tool answered.
+    pub fn blame(&self) -> Option<Blame> {
+        match self {
+            Self::Output(_) => None,
+            Self::ToolError(_) | Self::Cancelled => Some(Blame::Caller),
+            Self::Trapped { .. } | Self::LimitExceeded(_) => Some(Blame::Guest),
+            Self::HostFailed { .. } => Some(Blame::Host),
+        }
+    }
+}
+
+/// One use of a capability, for the record.
+#[derive(Debug, Clone)]
+pub struct CapabilityUse {
+    /// What was used.
+    pub capability: Capability,
+    /// The Kubernetes verb: `get`, `list`, `restart`.
+    pub verb: &'static str,
+    /// On what.
+    pub target: Target,
+    /// Whether the grant covered it.
+    pub allowed: bool,
+}
+
+/// What a call cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// From admission to the end.
+    pub wall: Duration,
+    /// Time spent waiting for a turn.
+    pub queued: Duration,
+    /// Making the instance.
+    pub instantiate: Duration,
+    /// Inside host functions.
+    pub host: Duration,
+    /// Calls into the host.
+    pub host_calls: u32,
+}

@@ -1,0 +1,15 @@
+//! The words of the house and the rules that need no I/O.
+//!
+//! Owns: names, capabilities, grants, manifests, calls, decisions, limits. Must not: be async, be
+//! serialised, or know any other room. Read [`capability::Capability`] first.
+
+pub mod call;
+pub mod capability;
+pub mod decision;
+pub mod grant;
+pub mod limits;
+pub mod manifest;
+pub mod name;
+pub mod principal;
+pub mod scope;
+pub mod write;
