@@ -6,4 +6,7 @@
 pub mod backend;
 pub mod capability;
 pub mod domain;
+pub mod effects;
 pub mod gateway;
+pub mod governance;
+pub mod schema;
