@@ -10,3 +10,4 @@ pub mod effects;
 pub mod gateway;
 pub mod governance;
 pub mod schema;
+pub mod sandbox;

@@ -13,4 +13,5 @@ pub mod mode;
 pub mod name;
 pub mod principal;
 pub mod scope;
+pub mod tool;
 pub mod write;
