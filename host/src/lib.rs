@@ -5,5 +5,6 @@
 
 pub mod backend;
 pub mod capability;
+pub mod config;
 pub mod domain;
 pub mod gateway;

@@ -9,6 +9,7 @@ pub mod decision;
 pub mod grant;
 pub mod limits;
 pub mod manifest;
+pub mod mode;
 pub mod name;
 pub mod principal;
 pub mod scope;
