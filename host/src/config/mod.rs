@@ -26,6 +26,7 @@ use std::time::Duration;
 use document::Document;
 pub use environment::{Environment, FILE_NAME};
 pub use problem::{ConfigError, PROBLEMS_MAX, Problem};
+pub(crate) use problem::{shown, similar};
 pub use serve::listen_address;
 
 use crate::domain::grant::Grants;

@@ -98,7 +98,7 @@ fn report(origin: &str, problems: &[Problem], left_out: usize) -> String {
 }
 
 /// A foreign text, short and without anything that a terminal would obey.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown: String =
         text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
@@ -108,7 +108,7 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// The known word that was most likely meant.
-pub(super) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let letters = word.chars().count();
     if letters > SHOWN_CHARS_MAX {
         return None;
