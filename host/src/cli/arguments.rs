@@ -216,7 +216,7 @@ mod tests {
         schema.as_object().unwrap().clone()
     }
 
-    fn check(pairs: &[&str], expected: Expect) {
+    fn check(pairs: &[&str], expected: &Expect) {
         let pairs: Vec<_> = pairs
             .iter()
             .map(|pair| pair.split_once('=').unwrap())
@@ -247,26 +247,29 @@ mod tests {
                 "free=7",
                 "loop=7",
             ],
-            expect![[
+            &expect![[
                 r#"{"free":"7","kind":"Pod","labels":{"a":"b"},"loop":"7","namespace":"123","previous":true,"ratio":0.5,"since":60,"tail_lines":50}"#
             ]],
         );
         check(
             &["ratio=null", "since=null", "namespace=a=b", "kind="],
-            expect![[r#"{"kind":"","namespace":"a=b","ratio":null,"since":null}"#]],
+            &expect![[r#"{"kind":"","namespace":"a=b","ratio":null,"since":null}"#]],
         );
     }
 
     #[test]
     fn a_list_is_json_or_said_item_by_item() {
-        check(&["names=[\"a\",\"b\"]", "codes=1"], expect![[r#"{"codes":[1],"names":["a","b"]}"#]]);
+        check(
+            &["names=[\"a\",\"b\"]", "codes=1"],
+            &expect![[r#"{"codes":[1],"names":["a","b"]}"#]],
+        );
         check(
             &["names=a", "codes=1", "names=b", "codes=2"],
-            expect![[r#"{"codes":[1,2],"names":["a","b"]}"#]],
+            &expect![[r#"{"codes":[1,2],"names":["a","b"]}"#]],
         );
         check(
             &["codes=1", "codes=x"],
-            expect![[r"
+            &expect![[r"
             the argument `codes` wants `integer`; `x` is none
               hint: write it in JSON: `--arg 'codes=20'`"]],
         );
@@ -286,7 +289,7 @@ mod tests {
                 "namespace=b",
                 "\u{1b}[2J=1",
             ],
-            expect![[r#"
+            &expect![[r#"
                 the argument `tail_lines` wants `integer`; `many` is none
                   hint: write it in JSON: `--arg 'tail_lines=20'`
                 the tool takes no argument `tail_line`

@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    fn check(width: Option<usize>, expected: Expect) {
+    fn check(width: Option<usize>, expected: &Expect) {
         let mut table = Table::new(["TOOL", "TIER", "DESCRIPTION"]);
         table.row([
             "list_pods".into(),
@@ -184,7 +184,7 @@ mod tests {
     fn aligns_columns() {
         check(
             None,
-            expect![[r"
+            &expect![[r"
             TOOL                TIER        DESCRIPTION
             list_pods           read        List the pods of a namespace, with their state
             restart_deployment  reversible  Ask for a restart
@@ -197,7 +197,7 @@ mod tests {
     fn cuts_the_widest_column_first() {
         check(
             Some(60),
-            expect![[r"
+            &expect![[r"
             TOOL                TIER        DESCRIPTION
             list_pods           read        List the pods of a namespac…
             restart_deployment  reversible  Ask for a restart
@@ -206,7 +206,7 @@ mod tests {
         );
         check(
             Some(40),
-            expect![[r"
+            &expect![[r"
             TOOL           TIER        DESCRIPTION
             list_pods      read        List the pod…
             restart_depl…  reversible  Ask for a re…
@@ -219,7 +219,7 @@ mod tests {
     fn a_narrow_terminal_gets_the_least() {
         check(
             Some(3),
-            expect![[r"
+            &expect![[r"
             TOOL      TIER      DESCRIP…
             list_po…  read      List th…
             restart…  reversi…  Ask for…

@@ -9,7 +9,7 @@ fn parse(line: &[&str]) -> Result<Cli, clap::Error> {
     Cli::try_parse_from([&["toolgate"], line].concat())
 }
 
-fn check_help(path: &[&str], expected: Expect) {
+fn check_help(path: &[&str], expected: &Expect) {
     let mut command = Cli::command().term_width(100);
     command.build();
     let mut command = &mut command;
@@ -27,7 +27,7 @@ fn check_help(path: &[&str], expected: Expect) {
     expected.assert_eq(&shown);
 }
 
-fn check_error(line: &[&str], expected: Expect) {
+fn check_error(line: &[&str], expected: &Expect) {
     let complaint = Complaint::of_command_line(&parse(line).unwrap_err());
     expected.assert_eq(&complaint.to_string());
 }
@@ -41,7 +41,7 @@ fn the_grammar_holds() {
 fn help_of_toolgate() {
     check_help(
         &[],
-        expect![[r"
+        &expect![[r"
             Kubernetes tools for agents, in WebAssembly, holding only what you grant.
 
             Toolgate is an MCP server. Each tool comes from a plugin, a WebAssembly component without network,
@@ -97,7 +97,7 @@ fn help_of_toolgate() {
 fn help_of_serve() {
     check_help(
         &["serve"],
-        expect![[r"
+        &expect![[r"
             Serve the tools to MCP clients.
 
             Without options, one client talks over standard input and output: this is the command to put into
@@ -127,7 +127,7 @@ fn help_of_serve() {
 fn help_of_check() {
     check_help(
         &["check"],
-        expect![[r"
+        &expect![[r"
             Check configuration, manifests and grants; run nothing.
 
             Shows every problem at once, each with its line and what to do, or the grants as they are in effect:
@@ -151,7 +151,7 @@ fn help_of_check() {
 fn help_of_tools() {
     check_help(
         &["tools"],
-        expect![[r"
+        &expect![[r"
             List the tools that clients see.
 
             Each with its plugin and what a call of it can do at most: read, reversible, destructive. That is
@@ -174,7 +174,7 @@ fn help_of_tools() {
 fn help_of_call() {
     check_help(
         &["call"],
-        expect![[r#"
+        &expect![[r#"
             Call one tool, as a client would.
 
             The call takes the way of every other call: grants, modes, limits, approvals and the audit log. A
@@ -215,7 +215,7 @@ fn help_of_call() {
 fn help_of_plugins() {
     check_help(
         &["plugins"],
-        expect![[r"
+        &expect![[r"
             List the plugins, what they ask for and what they got.
 
             A plugin is a folder with a component and its `plugin.toml` in it. A plugin that asks for a
@@ -237,7 +237,7 @@ fn help_of_plugins() {
 fn help_of_inspect() {
     check_help(
         &["inspect"],
-        expect![[r"
+        &expect![[r"
             Show what a component could do, without running it.
 
             Reads the file's imports, which are all that a component can ever call, its exports, its size and
@@ -264,7 +264,7 @@ fn help_of_inspect() {
 fn help_of_approvals() {
     check_help(
         &["approvals"],
-        expect![[r"
+        &expect![[r"
             Answer the writes that wait for a person.
 
             An approval shows a typed request: which object, what changes, who asks, and until when the answer
@@ -291,7 +291,7 @@ fn help_of_approvals() {
     );
     check_help(
         &["approvals", "approve"],
-        expect![[r"
+        &expect![[r"
             Say yes: the host does what is shown, once
 
             Usage: toolgate approvals approve [OPTIONS] <ID>
@@ -314,7 +314,7 @@ fn help_of_approvals() {
 fn help_of_audit() {
     check_help(
         &["audit"],
-        expect![[r"
+        &expect![[r"
             Show who called what, and what came of it.
 
             Each call leaves a trail: received, decided, every capability used and on what, completed. A write
@@ -347,7 +347,7 @@ fn help_of_audit() {
 fn help_of_demo() {
     check_help(
         &["demo"],
-        expect![[r"
+        &expect![[r"
             See it work: an incident in an embedded cluster.
 
             Serves the tools over HTTP with a configuration of its own, and prints what to try. The cluster is
@@ -382,7 +382,7 @@ fn help_of_demo() {
 fn help_of_demo_cluster() {
     check_help(
         &["demo-cluster"],
-        expect![[r"
+        &expect![[r"
             Serve the embedded cluster's Kubernetes API, for kubectl.
 
             The same incident as in `toolgate demo`, on a loopback port, as an API that kubectl and other
@@ -412,7 +412,7 @@ fn help_of_demo_cluster() {
 fn help_of_completion() {
     check_help(
         &["completion"],
-        expect![[r"
+        &expect![[r"
             Print a script that completes commands in a shell.
 
             Put its output where the shell looks for completions, or evaluate it at the shell's start.
@@ -486,14 +486,14 @@ fn the_demo_serves_http_unless_told_otherwise() {
 fn says_what_is_wrong_with_a_line() {
     check_error(
         &["serve", "--http", "--listen", "0.0.0.0:80"],
-        expect![[r"
+        &expect![[r"
             invalid value '0.0.0.0:80' for '--listen <ADDR>': other machines can reach `0.0.0.0:80`, and callers would be anonymous
 
             hint: listen on `127.0.0.1` or `[::1]`, and reach it from elsewhere through `kubectl port-forward`, a tunnel, or a proxy that authenticates"]],
     );
     check_error(
         &["serve", "--listen", "127.0.0.1:80"],
-        expect![[r"
+        &expect![[r"
             the following required arguments were not provided:
               --http
 
@@ -503,35 +503,35 @@ fn says_what_is_wrong_with_a_line() {
     );
     check_error(
         &["call", "list_pods", "--arg", "namespace"],
-        expect![[r"
+        &expect![[r"
             invalid value 'namespace' for '--arg <KEY=VALUE>': there is no `=`
 
             hint: say `--arg namespace=shop`"]],
     );
     check_error(
         &["call", "list_pods", "--args-json", "[1]"],
-        expect![[r#"
+        &expect![[r#"
             invalid value '[1]' for '--args-json <JSON>': it is no JSON object
 
             hint: say `--args-json '{"namespace": "shop"}'`"#]],
     );
     check_error(
         &["call", "List-Pods"],
-        expect![[r"
+        &expect![[r"
             invalid value 'List-Pods' for '<TOOL>': `List-Pods` is not a valid tool name: `^[a-z][a-z0-9_]{0,63}$`
 
             hint: `--help` after a command says what it takes, with examples"]],
     );
     check_error(
         &["approvals", "approve", "7q2m9xk4", "--reason", "a\u{1b}[2Jb"],
-        expect![[r"
+        &expect![[r"
             invalid value 'ab' for '--reason <TEXT>': it has `\u{1b}` in it
 
             hint: say 1 to 500 characters in one line"]],
     );
     check_error(
         &["cal"],
-        expect![[r"
+        &expect![[r"
             unrecognized subcommand 'cal'
 
               tip: a similar subcommand exists: 'call'

@@ -15,7 +15,7 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse_in(text, Path::new("/etc/toolgate"), &environment(), "the file")
 }
 
-fn check(text: &str, expected: Expect) {
+fn check(text: &str, expected: &Expect) {
     expected.assert_eq(&parse(text).unwrap_err().to_string());
 }
 
@@ -179,7 +179,7 @@ fn the_demo_reads_everything_and_touches_the_shop_only() {
 fn says_where_the_text_is_no_toml() {
     check(
         "plugins_dir = plugins\n\n[mode\nread_only = true\n[mode]\na = 1\na = 2",
-        expect![[r"
+        &expect![[r"
         the file has 3 problems
 
         line 1: not TOML: string values must be quoted, expected literal string
@@ -220,7 +220,7 @@ fn reports_every_shape_that_does_not_fit() {
             [plugins.pods]
             setting = {}
         "#,
-        expect![[r#"
+        &expect![[r#"
             the file has 12 problems
 
             line 2: plugin_dir: there is no such key
@@ -326,7 +326,7 @@ fn reports_every_value_that_means_nothing() {
             [audit]
             arguments = "ful"
         "#,
-        expect![[r#"
+        &expect![[r#"
             the file has 30 problems
 
             line 2: plugins_dir: `` is no path
@@ -425,7 +425,7 @@ fn reports_every_value_that_means_nothing() {
 fn asks_for_a_cluster() {
     check(
         "",
-        expect![[r#"
+        &expect![[r#"
         the file has 1 problem
 
         clusters: there is no cluster
@@ -444,7 +444,7 @@ fn says_nothing_about_what_hangs_on_an_unread_value() {
             clusters = ["prd"]
             namespaces = 3
         "#,
-        expect![[r#"
+        &expect![[r#"
             the file has 2 problems
 
             line 3: clusters.prod.context: integer `3` where a text is expected
