@@ -5,6 +5,8 @@
 
 pub mod backend;
 pub mod capability;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod effects;
 pub mod gateway;
