@@ -1,6 +1,7 @@
 //! Building the standard library for a wasm target with the compiler that is in use, and laying it
 //! into the toolchain, where plain `cargo build --target` then finds it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,13 +33,13 @@ pub(crate) fn build(
     let mut cargo = process::cargo();
     cargo.current_dir(&carrier);
     cargo.args(["build", "--release", "--target", target.triple(), "-Zbuild-std=std,panic_abort"]);
+    // Without the symbolizer of backtraces: a plugin is stripped and could not use it.
+    cargo.arg("-Zbuild-std-features=");
     cargo.env("CARGO_TARGET_DIR", carrier.join("target"));
     cargo.env("RUSTC", toolchain.rustc());
     // A stable compiler builds its own std only when it is told that this is what goes on.
     cargo.env("RUSTC_BOOTSTRAP", "1").env("__CARGO_TESTS_ONLY_SRC_ROOT", &sources.library);
-    // As the official builds are: no unwinding on wasm, and bitcode for plugins that use LTO.
-    cargo.env("RUSTFLAGS", "-Cpanic=abort -Cembed-bitcode=yes");
-    cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(&sources.library));
     process::run(&mut cargo)?;
 
     let built = carrier.join("target").join(target.triple()).join("release").join("deps");
@@ -46,6 +47,16 @@ pub(crate) fn build(
     lay_in(&built, sources.wasi.as_deref(), target, &library).with_context(|| {
         format!("could not lay std into `{}`: is the toolchain writable?", library.display())
     })
+}
+
+/// As the official builds are: no unwinding on wasm, bitcode for plugins that use LTO, and in panic
+/// messages a path that is the same on every machine.
+fn flags(library: &Path) -> OsString {
+    let mut flags = OsString::from("-Cpanic=abort\u{1f}-Cembed-bitcode=yes\u{1f}");
+    flags.push("--remap-path-prefix=");
+    flags.push(library);
+    flags.push("=/rust/library");
+    flags
 }
 
 fn write_carrier(carrier: &Path) -> std::io::Result<()> {
@@ -95,6 +106,13 @@ fn belongs_to_std(file: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keeps_the_place_of_the_sources_out_of_what_is_built() {
+        let flags = flags(Path::new("/work here/library"));
+        let words: Vec<&str> = flags.to_str().unwrap().split('\u{1f}').collect();
+        assert_eq!(words.last(), Some(&"--remap-path-prefix=/work here/library=/rust/library"));
+    }
 
     #[test]
     fn lays_in_the_libraries_of_std_and_nothing_else() {

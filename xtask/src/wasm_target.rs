@@ -52,7 +52,8 @@ fn by_rustup(triples: &[&str]) -> Result<()> {
     }
     progress::note(&format!("asking rustup for {}", triples.join(", ")));
     let mut rustup = Command::new("rustup");
-    rustup.args(["target", "add"]).args(triples);
+    // Failing is expected here, and a backtrace of it tells nobody anything.
+    rustup.args(["target", "add"]).args(triples).env("RUST_BACKTRACE", "0");
     process::run_bounded(&mut rustup, RUSTUP_LIMIT)
 }
 
