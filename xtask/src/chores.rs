@@ -133,13 +133,13 @@ impl House {
     fn check(&mut self) -> Result<()> {
         self.lock = None;
         let mut steps = Steps::new(3);
-        let mut clippy = vec!["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         for (what, arguments) in [
-            ("formatting", vec!["fmt", "--all", "--check"]),
-            ("lints, with warnings denied", std::mem::take(&mut clippy)),
+            ("formatting", ["fmt", "--all", "--check"].as_slice()),
+            ("lints, with warnings denied", clippy.as_slice()),
         ] {
             let step = steps.begin(what);
-            process::run(&mut self.cargo(&arguments))?;
+            process::run(&mut self.cargo(arguments))?;
             steps.end(&step);
         }
         if process::find("cargo-deny").is_none() {

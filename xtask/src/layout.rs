@@ -102,8 +102,15 @@ fn compile(
         cargo.args(["-p", &component.package]);
     }
     if target == WasmTarget::UnknownUnknown {
+        let linker = toolchain.component_linker();
+        if !linker.is_file() {
+            bail!(
+                "`{}`, which writes components, is not there\nhint: use the toolchain of rustup",
+                linker.display()
+            );
+        }
         // This target's own linker writes core modules; the one of wasip2 writes components.
-        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", toolchain.component_linker());
+        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         process::prefix_path(&mut cargo, toolchain.module_linkers().as_os_str())?;
     }
     process::run(&mut cargo)
