@@ -77,9 +77,12 @@ pub(crate) fn install(workspace: &Workspace) -> Result<Clients> {
     let mut npm = Command::new(&node);
     process::prefix_path(&mut npm, wheel.join("bin").as_os_str())?;
     npm.arg(wheel.join("lib/node_modules/npm/bin/npm-cli.js"));
-    npm.args(["install", "--loglevel=error", "--no-audit", "--no-fund", "--no-package-lock"]);
+    npm.args(["install", "--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier"]);
     // No script of any dependency is needed, so none is run.
-    npm.arg("--ignore-scripts").arg("--prefix").arg(folder.join("npm")).args(NODE_PACKAGES);
+    npm.args(["--no-package-lock", "--ignore-scripts"])
+        .arg("--prefix")
+        .arg(folder.join("npm"))
+        .args(NODE_PACKAGES);
     process::run(&mut npm)?;
 
     let inspector = folder.join("npm/node_modules").join(INSPECTOR);
