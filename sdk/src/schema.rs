@@ -47,6 +47,10 @@ fn generate<T: JsonSchema>(contract: Contract) -> Value {
 fn compact(schema: &mut Value, produced: bool) {
     let Value::Object(members) = schema else { return };
     members.remove("title");
+    // What a switch is when nobody touches it, everyone assumes.
+    if members.get("default") == Some(&Value::Bool(false)) {
+        members.remove("default");
+    }
     if let Some(Value::String(format)) = members.get("format")
         && (format.starts_with("int") || format.starts_with("uint") || format == "double")
     {

@@ -8,7 +8,7 @@ use toolgate_sdk::prelude::*;
 
 #[arguments]
 struct Args {
-    /// Omit for all granted namespaces.
+    /// Omit for all granted.
     namespace: Option<String>,
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 500))]
@@ -18,7 +18,7 @@ struct Args {
     /// Only about this kind: Pod
     involved_kind: Option<String>,
     involved_name: Option<String>,
-    /// Omit for the default cluster.
+    /// Omit for the default.
     cluster: Option<String>,
 }
 
@@ -43,7 +43,6 @@ struct EventRow {
 #[output]
 struct Events {
     events: Vec<EventRow>,
-    /// How many matched.
     total: u32,
 }
 

@@ -32,7 +32,7 @@ struct Args {
     contains: Option<String>,
     #[serde(default)]
     timestamps: bool,
-    /// Omit for the default cluster.
+    /// Omit for the default.
     cluster: Option<String>,
 }
 
@@ -44,19 +44,16 @@ fn default_tail() -> u32 {
     100
 }
 
-// The lines are in the text. Here is what is true of them.
+// The lines are in the text. Here is what is true of them, under names that need no description:
+// those are paid for by every client.
 #[output]
 struct Facts {
     container: String,
-    /// Lines in the text.
     line_count: usize,
-    /// Lines that were searched.
-    read_count: usize,
+    lines_read: usize,
     truncated: bool,
-    /// Secrets that were replaced.
-    redacted: u32,
-    /// Control characters that were removed.
-    removed: u32,
+    secrets_redacted: u32,
+    characters_removed: u32,
     first: Option<String>,
     last: Option<String>,
 }
@@ -87,7 +84,7 @@ fn get_pod_logs(args: Args) -> Result<Reply<Facts>, ToolError> {
 }
 
 fn answer(args: &Args, log: PodLog) -> Reply<Facts> {
-    let read_count = log.lines.len();
+    let lines_read = log.lines.len();
     let mut lines = log.lines;
     if let Some(text) = &args.contains {
         lines = lines::containing(lines, text);
@@ -97,10 +94,10 @@ fn answer(args: &Args, log: PodLog) -> Reply<Facts> {
     let facts = Facts {
         container: log.container,
         line_count: shown.len(),
-        read_count,
+        lines_read,
         truncated: log.truncated || shown.len() < matched,
-        redacted: log.redacted,
-        removed: log.removed,
+        secrets_redacted: log.redacted,
+        characters_removed: log.removed,
         first: shown.first().and_then(|line| lines::time(line)).map(str::to_owned),
         last: shown.last().and_then(|line| lines::time(line)).map(str::to_owned),
     };
@@ -121,7 +118,7 @@ fn introduction(args: &Args, facts: &Facts, matched: usize) -> String {
     let run = if args.previous { ", previous run" } else { "" };
     let mut text =
         format!("{}/{}, container `{}`{run}: ", args.namespace, args.pod_name, facts.container);
-    let read = facts.read_count;
+    let read = facts.lines_read;
     text.push_str(&match (&args.contains, matched) {
         (None, 0) => "no lines.".to_owned(),
         (None, 1) => "1 line.".to_owned(),
@@ -142,11 +139,11 @@ fn introduction(args: &Args, facts: &Facts, matched: usize) -> String {
             args.tail_lines
         ));
     }
-    if facts.redacted > 0 {
-        text.push_str(&format!(" Secrets redacted: {}.", facts.redacted));
+    if facts.secrets_redacted > 0 {
+        text.push_str(&format!(" Secrets redacted: {}.", facts.secrets_redacted));
     }
-    if facts.removed > 0 {
-        text.push_str(&format!(" Control characters removed: {}.", facts.removed));
+    if facts.characters_removed > 0 {
+        text.push_str(&format!(" Control characters removed: {}.", facts.characters_removed));
     }
     text
 }

@@ -35,7 +35,7 @@ fn introduces_the_lines_and_carries_them_once() {
         GET /cart/0
         GET /cart/1"#]]
     .assert_eq(&reply.text);
-    expect![[r#"{"container":"app","line_count":2,"read_count":2,"truncated":false,"redacted":0,"removed":0,"first":"2026-11-21T02:13:00.5Z","last":"2026-11-21T02:13:01.5Z"}"#]].assert_eq(&serde_json::to_string(&reply.structured).unwrap());
+    expect![[r#"{"container":"app","line_count":2,"lines_read":2,"truncated":false,"secrets_redacted":0,"characters_removed":0,"first":"2026-11-21T02:13:00.5Z","last":"2026-11-21T02:13:01.5Z"}"#]].assert_eq(&serde_json::to_string(&reply.structured).unwrap());
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn keeps_the_newest_lines_of_a_long_log() {
 #[test]
 fn searches_lines() {
     let reply = answer(&args(json!({"contains": "CART/1"})), log(12));
-    assert_eq!((reply.structured.line_count, reply.structured.read_count), (3, 12));
+    assert_eq!((reply.structured.line_count, reply.structured.lines_read), (3, 12));
     expect![[r#"
         shop/web-1, container `app`: 3 of 12 lines contain `CART/1`.
 

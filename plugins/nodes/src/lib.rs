@@ -15,7 +15,7 @@ struct Args {
     /// Omit for all nodes.
     node_name: Option<String>,
     label_selector: Option<String>,
-    /// Omit for the default cluster.
+    /// Omit for the default.
     cluster: Option<String>,
 }
 
@@ -40,7 +40,6 @@ struct NodeRow {
 struct Nodes {
     nodes: Vec<NodeRow>,
     total: u64,
-    /// Nodes with problems.
     unhealthy: u64,
 }
 

@@ -52,7 +52,6 @@ pub(crate) struct PodFacts {
     phase: String,
     status: String,
     pub(crate) failing: bool,
-    /// Why it is failing.
     problem: Option<String>,
     node: Option<String>,
     created: String,

@@ -14,11 +14,11 @@ const ROWS_MAX: usize = 200;
 
 #[arguments]
 pub(crate) struct Args {
-    /// Omit for all granted namespaces.
+    /// Omit for all granted.
     namespace: Option<String>,
     /// As in kubectl: app=web,tier!=cache
     label_selector: Option<String>,
-    /// Omit for the default cluster.
+    /// Omit for the default.
     cluster: Option<String>,
 }
 
@@ -56,9 +56,7 @@ pub(crate) struct FailingRow {
 #[output]
 pub(crate) struct Failing {
     pods: Vec<FailingRow>,
-    /// Failing pods, listed or not.
-    total: u64,
-    /// Pods that were looked at.
+    failing_total: u64,
     checked: u64,
 }
 
@@ -237,7 +235,8 @@ impl Found {
             ));
         }
         let truncated = n_unread > 0 || self.table.left_out() > 0;
-        Reply::new(text, Failing { pods: self.rows, total, checked }).truncated(truncated)
+        Reply::new(text, Failing { pods: self.rows, failing_total: total, checked })
+            .truncated(truncated)
     }
 }
 

@@ -11,11 +11,11 @@ const ROWS_MAX: usize = 200;
 
 #[arguments]
 struct Args {
-    /// Omit for all granted namespaces.
+    /// Omit for all granted.
     namespace: Option<String>,
     /// As in kubectl: app=web,tier!=cache
     label_selector: Option<String>,
-    /// Omit for the default cluster.
+    /// Omit for the default.
     cluster: Option<String>,
 }
 
