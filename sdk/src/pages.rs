@@ -38,15 +38,24 @@ struct Page<T> {
     remaining: Option<u64>,
 }
 
+type Read<T> = dyn FnMut(Option<String>) -> Result<Page<T>, Error>;
+
+/// Where in the list the next page is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Position {
+    First,
+    After(String),
+    End,
+}
+
 /// Objects of a list, page after page. It ends at the bound, at the end, or after an error.
 pub struct Pages<T> {
-    read: Box<dyn FnMut(Option<String>) -> Result<Page<T>, Error>>,
+    read: Box<Read<T>>,
     items: VecDeque<T>,
-    /// None before the first page; then the token of the next one, where there is one.
-    next: Option<Option<String>>,
+    position: Position,
     remaining: Option<u64>,
-    objects_left: usize,
-    pages_left: usize,
+    n_objects_left: usize,
+    n_pages_left: usize,
     failed: bool,
 }
 
@@ -58,10 +67,10 @@ impl<T> Pages<T> {
         Self {
             read: Box::new(read),
             items: VecDeque::new(),
-            next: None,
+            position: Position::First,
             remaining: None,
-            objects_left: objects_max,
-            pages_left: PAGES_MAX,
+            n_objects_left: objects_max,
+            n_pages_left: PAGES_MAX,
             failed: false,
         }
     }
@@ -70,9 +79,9 @@ impl<T> Pages<T> {
     #[must_use]
     pub fn unread(&self) -> Option<Unread> {
         let in_hand = self.items.len() as u64;
-        let beyond = match &self.next {
-            Some(Some(_)) => self.remaining.unwrap_or(1).max(1),
-            Some(None) | None => 0,
+        let beyond = match &self.position {
+            Position::After(_) => self.remaining.unwrap_or(1).max(1),
+            Position::First | Position::End => 0,
         };
         let at_least = in_hand.saturating_add(beyond);
         (at_least > 0).then_some(Unread { at_least })
@@ -80,18 +89,19 @@ impl<T> Pages<T> {
 
     /// Reads one more page; false where there is none, or none may be read.
     fn turn(&mut self) -> Result<bool, Error> {
-        let token = match &self.next {
-            Some(None) => return Ok(false),
-            Some(Some(token)) => Some(token.clone()),
-            None => None,
+        let token = match &self.position {
+            Position::End => return Ok(false),
+            Position::After(token) => Some(token.clone()),
+            Position::First => None,
         };
-        if self.pages_left == 0 {
+        if self.n_pages_left == 0 {
             return Ok(false);
         }
-        self.pages_left -= 1;
+        self.n_pages_left -= 1;
         let page = (self.read)(token)?;
         self.items.extend(page.items);
-        self.next = Some(page.next.filter(|next| !next.is_empty()));
+        let next = page.next.filter(|next| !next.is_empty());
+        self.position = next.map_or(Position::End, Position::After);
         self.remaining = page.remaining;
         Ok(true)
     }
@@ -101,12 +111,12 @@ impl<T> Iterator for Pages<T> {
     type Item = Result<T, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.objects_left == 0 {
+        if self.failed || self.n_objects_left == 0 {
             return None;
         }
         loop {
             if let Some(item) = self.items.pop_front() {
-                self.objects_left -= 1;
+                self.n_objects_left -= 1;
                 return Some(Ok(item));
             }
             match self.turn() {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 /// The schema of a tool's arguments: an object.
 #[must_use]
 pub fn of_arguments<T: JsonSchema>() -> String {
-    let mut schema = generate::<T>(Contract::Deserialize);
+    let mut schema = generate::<T>(false);
     if let Value::Object(members) = &mut schema {
         members.insert("type".to_owned(), json!("object"));
     }
@@ -20,30 +20,30 @@ pub fn of_arguments<T: JsonSchema>() -> String {
 /// The schema of a tool's output; none for `()`.
 #[must_use]
 pub fn of_output<T: JsonSchema>() -> Option<String> {
-    let schema = generate::<T>(Contract::Serialize);
+    let schema = generate::<T>(true);
     (schema.get("type") != Some(&json!("null"))).then(|| schema.to_string())
 }
 
-fn generate<T: JsonSchema>(contract: Contract) -> Value {
+/// `produced` says that the value is one that the plugin makes: an output.
+fn generate<T: JsonSchema>(produced: bool) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.meta_schema = None;
         settings.inline_subschemas = true;
-        settings.contract = contract.clone();
+        settings.contract = if produced { Contract::Serialize } else { Contract::Deserialize };
     });
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     if let Value::Object(members) = &mut schema {
         // The tool has a description; that of its Rust type is for Rust programmers.
         members.remove("description");
     }
-    compact(&mut schema, contract == Contract::Serialize);
-    if contract == Contract::Serialize {
+    compact(&mut schema, produced);
+    if produced {
         require_at_root_only(&mut schema);
     }
     schema
 }
 
-/// `produced` says that the value is one that the plugin makes: an output. There, what a number
-/// cannot be is no news to anybody.
+/// Of a value that is produced it is no news what a number cannot be.
 fn compact(schema: &mut Value, produced: bool) {
     let Value::Object(members) = schema else { return };
     members.remove("title");
@@ -63,7 +63,9 @@ fn compact(schema: &mut Value, produced: bool) {
     make_optional(members);
     for key in ["properties", "patternProperties", "$defs"] {
         if let Some(Value::Object(named)) = members.get_mut(key) {
-            named.values_mut().for_each(|schema| compact(schema, produced));
+            for schema in named.values_mut() {
+                compact(schema, produced);
+            }
         }
     }
     for key in ["items", "additionalProperties", "not"] {
@@ -73,7 +75,9 @@ fn compact(schema: &mut Value, produced: bool) {
     }
     for key in ["anyOf", "oneOf", "allOf", "prefixItems"] {
         if let Some(Value::Array(schemas)) = members.get_mut(key) {
-            schemas.iter_mut().for_each(|schema| compact(schema, produced));
+            for schema in schemas {
+                compact(schema, produced);
+            }
         }
     }
 }
@@ -161,6 +165,7 @@ fn remove_null(schema: &mut Value) -> bool {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
+    use serde_json::Value;
 
     use crate::prelude::*;
     use crate::schema;
@@ -214,8 +219,11 @@ mod tests {
         exit_code: Option<i32>,
     }
 
+    #[arguments]
+    struct Nothing {}
+
     fn pretty(schema: &str) -> String {
-        let value: serde_json::Value = serde_json::from_str(schema).unwrap();
+        let value: Value = serde_json::from_str(schema).unwrap();
         serde_json::to_string_pretty(&value).unwrap()
     }
 
@@ -278,18 +286,44 @@ mod tests {
     #[test]
     fn describes_outputs() {
         expect![[r#"{"properties":{"first":{"properties":{"exit_code":{"type":"integer"},"name":{"type":"string"}},"type":"object"},"n":{"type":"integer"},"rows":{"items":{"properties":{"exit_code":{"type":"integer"},"name":{"type":"string"}},"type":"object"},"type":"array"}},"required":["rows","n"],"type":"object"}"#]].assert_eq(&schema::of_output::<Out>().unwrap());
-        let _ = Out {
-            rows: Vec::new(),
-            first: Some(Row { name: String::new(), exit_code: None }),
-            n: 0,
-        };
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of every tool")]
+    fn many(_: Nothing) -> Result<Reply<Out>, ToolError> {
+        let row = |exit_code| Row { name: "web".to_owned(), exit_code };
+        Ok(Reply::new("", Out { rows: vec![row(None), row(Some(1))], first: None, n: 3 }))
+    }
+
+    #[test]
+    fn describes_what_is_written() {
+        let schema: Value = serde_json::from_str(&schema::of_output::<Out>().unwrap()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let written = crate::tool::run(many, "{}").unwrap().structured.unwrap();
+        let written: Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(validator.validate(&written).map_err(|error| error.to_string()), Ok(()));
+        assert!(!validator.is_valid(&serde_json::json!({"n": 3})), "`rows` is always there");
+    }
+
+    #[test]
+    fn describes_what_is_read() {
+        let schema: Value = serde_json::from_str(&schema::of_arguments::<Args>()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for (fits, arguments) in [
+            (true, r#"{"pod_name":"web"}"#),
+            (true, r#"{"pod_name":"web","limit":500,"order":"newest_first"}"#),
+            (false, r#"{"pod_name":"web","limit":501}"#),
+            (false, r#"{"pod_name":"web","since_seconds":-5}"#),
+            (false, r#"{"pod_name":"web","namespace":null}"#),
+            (false, r#"{"pod_name":"web","pod":"web"}"#),
+            (false, "{}"),
+        ] {
+            let value: Value = serde_json::from_str(arguments).unwrap();
+            assert_eq!(validator.is_valid(&value), fits, "{arguments}");
+        }
     }
 
     #[test]
     fn describes_no_arguments_as_an_empty_object() {
-        #[arguments]
-        struct Nothing {}
-        let _ = Nothing {};
         expect![[r#"{"additionalProperties":false,"type":"object"}"#]]
             .assert_eq(&schema::of_arguments::<Nothing>());
     }

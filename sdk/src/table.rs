@@ -1,6 +1,6 @@
 //! Tables of text: aligned, bounded, and safe against what is written in a cell.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// How wide a cell may be. A name in Kubernetes has at most 253 characters, nearly all below 60.
 const CELL_CHARS_MAX: usize = 80;
@@ -43,7 +43,7 @@ impl Table {
         self
     }
 
-    /// What a reader can do to see the rest: `narrow with \`namespace\``.
+    /// What a reader can do to see the rest: narrow with a namespace.
     #[must_use]
     pub fn narrow_by(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
@@ -101,7 +101,7 @@ impl fmt::Display for Table {
         for (i, row) in std::iter::once(&self.header).chain(&self.rows).enumerate() {
             let mut line = String::new();
             for (cell, &width) in row.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}{GAP}"));
+                let _ = write!(line, "{cell:<width$}{GAP}");
             }
             if i > 0 {
                 writeln!(f)?;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::bindings::exports::toolgate::plugin::tools::{Definition, Output, ToolError};
 use crate::types::Error;
@@ -81,8 +81,12 @@ pub fn run<A: DeserializeOwned, O: Serialize>(
     run: fn(A) -> Result<Reply<O>, ToolError>,
     arguments: &str,
 ) -> Result<Output, ToolError> {
-    let arguments = serde_json::from_str(arguments)
-        .map_err(|error| ToolError::InvalidArguments(cut(&error.to_string(), ECHO_CHARS_MAX)))?;
+    let invalid = |error: serde_json::Error| {
+        ToolError::InvalidArguments(cut(&error.to_string(), ECHO_CHARS_MAX))
+    };
+    // An object first: by itself, a struct can also be read from a list.
+    let arguments: Map<String, Value> = serde_json::from_str(arguments).map_err(invalid)?;
+    let arguments = serde_json::from_value(Value::Object(arguments)).map_err(invalid)?;
     let Reply { text, structured, truncated } = run(arguments)?;
     let mut structured = serde_json::to_value(structured)
         .map_err(|error| ToolError::Failed(format!("the output is not JSON: {error}")))?;
@@ -145,12 +149,14 @@ mod tests {
         note: Option<String>,
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the shape of every tool")]
     fn double(args: Args) -> Result<Reply<Out>, ToolError> {
         let twice =
             args.times.checked_mul(2).ok_or_else(|| ToolError::Failed("too large".to_owned()))?;
         Ok(Reply::new(format!("{twice}"), Out { twice, note: None }).truncated(twice > 10))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of every tool")]
     fn nothing(_: Args) -> Result<Reply<()>, ToolError> {
         Ok(Reply::new("done", ()))
     }
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn refuses_arguments_that_do_not_fit() {
-        for arguments in ["", "[]", r#"{"times":-1}"#, r#"{"times":1,"more":2}"#] {
+        for arguments in ["", "[1]", "{}", r#"{"times":-1}"#, r#"{"times":1,"more":2}"#] {
             let refused = run(double, arguments).unwrap_err();
             assert!(matches!(refused, ToolError::InvalidArguments(_)), "{arguments}: {refused:?}");
         }

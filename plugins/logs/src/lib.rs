@@ -3,6 +3,8 @@
 //! This room owns how a log is cut, searched and introduced. Lines are in the text only, once: as
 //! data they would double every answer. It cannot see what the host redacted, only how much.
 
+use std::fmt::Write as _;
+
 use toolgate_sdk::kubernetes_logs::{self, LogQuery, PodLog};
 use toolgate_sdk::prelude::*;
 
@@ -68,6 +70,7 @@ toolgate_sdk::plugin! {
     ),
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every tool")]
 fn get_pod_logs(args: Args) -> Result<Reply<Facts>, ToolError> {
     let log = kubernetes_logs::read(&LogQuery {
         cluster: args.cluster.clone(),
@@ -119,31 +122,34 @@ fn introduction(args: &Args, facts: &Facts, matched: usize) -> String {
     let mut text =
         format!("{}/{}, container `{}`{run}: ", args.namespace, args.pod_name, facts.container);
     let read = facts.lines_read;
-    text.push_str(&match (&args.contains, matched) {
+    let found = match (&args.contains, matched) {
         (None, 0) => "no lines.".to_owned(),
         (None, 1) => "1 line.".to_owned(),
         (None, _) => format!("{} lines, oldest first.", facts.line_count),
         (Some(needle), n) => format!("{n} of {read} lines contain `{}`.", one_line(needle)),
-    });
+    };
+    text.push_str(&found);
     if facts.line_count < matched {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " {} older ones do not fit in one answer: use `contains`, or a smaller `since_seconds`.",
             matched - facts.line_count
-        ));
+        );
     }
     // Not to be told apart from here: older lines, the host's bound of bytes, or a long line.
     if facts.truncated && facts.line_count >= matched {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " There is more: older lines (`tail_lines` is {}, at most 5000), or long lines that \
              were cut.",
             args.tail_lines
-        ));
+        );
     }
     if facts.secrets_redacted > 0 {
-        text.push_str(&format!(" Secrets redacted: {}.", facts.secrets_redacted));
+        let _ = write!(text, " Secrets redacted: {}.", facts.secrets_redacted);
     }
     if facts.characters_removed > 0 {
-        text.push_str(&format!(" Control characters removed: {}.", facts.characters_removed));
+        let _ = write!(text, " Control characters removed: {}.", facts.characters_removed);
     }
     text
 }

@@ -37,7 +37,7 @@ struct NodeRow {
 }
 
 #[output]
-struct Nodes {
+struct NodeList {
     nodes: Vec<NodeRow>,
     total: u64,
     unhealthy: u64,
@@ -53,7 +53,7 @@ toolgate_sdk::plugin! {
     ),
 }
 
-fn get_node_status(args: Args) -> Result<Reply<Nodes>, ToolError> {
+fn get_node_status(args: Args) -> Result<Reply<NodeList>, ToolError> {
     let query = pages::query(args.cluster, None, args.label_selector);
     let mut nodes = pages::nodes(query, pages::OBJECTS_MAX);
     let mut found = Vec::new();
@@ -69,7 +69,7 @@ fn get_node_status(args: Args) -> Result<Reply<Nodes>, ToolError> {
     Ok(answer(found, nodes.unread().map_or(0, |unread| unread.at_least)))
 }
 
-fn answer(nodes: Vec<Node>, n_unread: u64) -> Reply<Nodes> {
+fn answer(nodes: Vec<Node>, n_unread: u64) -> Reply<NodeList> {
     let mut nodes: Vec<(Vec<String>, Node)> =
         nodes.into_iter().map(|node| (problems(&node), node)).collect();
     // Stable: within each half the order of names stays.
@@ -80,9 +80,9 @@ fn answer(nodes: Vec<Node>, n_unread: u64) -> Reply<Nodes> {
     let mut table = Table::new(&header).keep(ROWS_MAX).narrow_by("narrow with `label_selector`");
     let mut rows = Vec::new();
     for (problems, node) in nodes {
-        let row = NodeRow::new(problems, node);
-        if table.row(row.cells.clone()) {
-            rows.push(row.facts);
+        let (cells, facts) = row(problems, node);
+        if table.row(cells) {
+            rows.push(facts);
         }
     }
     table.leave_out(n_unread);
@@ -95,7 +95,7 @@ fn answer(nodes: Vec<Node>, n_unread: u64) -> Reply<Nodes> {
         format!("{total} {noun}, {unhealthy}{of} with problems\n\n{table}")
     };
     let truncated = table.left_out() > 0;
-    Reply::new(text, Nodes { nodes: rows, total, unhealthy }).truncated(truncated)
+    Reply::new(text, NodeList { nodes: rows, total, unhealthy }).truncated(truncated)
 }
 
 /// What is wrong with a node: it is not ready, under pressure, or kept from taking pods.
@@ -127,57 +127,51 @@ fn problems(node: &Node) -> Vec<String> {
     problems
 }
 
-struct Row {
-    cells: [String; 9],
-    facts: NodeRow,
-}
-
-impl NodeRow {
-    fn new(problems: Vec<String>, node: Node) -> Row {
-        let ready = node
-            .conditions
-            .iter()
-            .any(|condition| condition.kind == "Ready" && condition.status == "True");
-        let allocatable = |resource: &str| {
-            let found = node.allocatable.iter().find(|quantity| quantity.resource == resource);
-            found.map(|quantity| quantity.amount.clone())
-        };
-        let (cpu, memory, pods) = (allocatable("cpu"), allocatable("memory"), allocatable("pods"));
-        let status = match (ready, node.unschedulable) {
-            (true, false) => "Ready",
-            (true, true) => "Ready,SchedulingDisabled",
-            (false, false) => "NotReady",
-            (false, true) => "NotReady,SchedulingDisabled",
-        };
-        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        let roles = if node.roles.is_empty() { "<none>".to_owned() } else { node.roles.join(",") };
-        let cells = [
-            node.name.clone(),
-            status.to_owned(),
-            roles,
-            age(&node.created),
-            node.kubelet_version.clone(),
-            or_none(&cpu),
-            or_none(&memory),
-            or_none(&pods),
-            problems.join("; "),
-        ];
-        let facts = Self {
-            name: node.name,
-            ready,
-            unschedulable: node.unschedulable,
-            problems,
-            roles: node.roles,
-            taints: node.taints,
-            cpu,
-            memory,
-            pods,
-            kubelet_version: node.kubelet_version,
-            internal_ip: node.internal_ip,
-            created: node.created.at,
-        };
-        Row { cells, facts }
-    }
+/// A node's line in the table, and the same as data.
+fn row(problems: Vec<String>, node: Node) -> ([String; 9], NodeRow) {
+    let ready = node
+        .conditions
+        .iter()
+        .any(|condition| condition.kind == "Ready" && condition.status == "True");
+    let allocatable = |resource: &str| {
+        let found = node.allocatable.iter().find(|quantity| quantity.resource == resource);
+        found.map(|quantity| quantity.amount.clone())
+    };
+    let (cpu, memory, pods) = (allocatable("cpu"), allocatable("memory"), allocatable("pods"));
+    let status = match (ready, node.unschedulable) {
+        (true, false) => "Ready",
+        (true, true) => "Ready,SchedulingDisabled",
+        (false, false) => "NotReady",
+        (false, true) => "NotReady,SchedulingDisabled",
+    };
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let roles = if node.roles.is_empty() { "<none>".to_owned() } else { node.roles.join(",") };
+    let cells = [
+        node.name.clone(),
+        status.to_owned(),
+        roles,
+        age(&node.created),
+        node.kubelet_version.clone(),
+        or_none(&cpu),
+        or_none(&memory),
+        or_none(&pods),
+        problems.join("; "),
+    ];
+    let facts = NodeRow {
+        name: node.name,
+        ready,
+        unschedulable: node.unschedulable,
+        problems,
+        roles: node.roles,
+        taints: node.taints,
+        cpu,
+        memory,
+        pods,
+        kubelet_version: node.kubelet_version,
+        internal_ip: node.internal_ip,
+        created: node.created.at,
+    };
+    (cells, facts)
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ fn puts_nodes_with_problems_first() {
 #[test]
 fn says_what_the_list_leaves_out() {
     let healthy = || node("node-1", vec![condition("Ready", "True", None)]);
-    let reply = answer((0..ROWS_MAX + 1).map(|_| healthy()).collect(), 3);
+    let reply = answer((0..=ROWS_MAX).map(|_| healthy()).collect(), 3);
     assert!(reply.truncated);
     assert_eq!((reply.structured.nodes.len(), reply.structured.total), (200, 204));
     assert!(reply.text.starts_with("204 nodes, 0 of the first 201 with problems"));

@@ -2,6 +2,8 @@
 //!
 //! A pod in a crash loop has the phase `Running`, and so has one that is never ready.
 
+use std::fmt::Write as _;
+
 use toolgate_sdk::kubernetes_read::{Container, ContainerState, Pod, Terminated, Waiting};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::types::{Condition, Moment};
@@ -74,13 +76,13 @@ pub fn last_termination(pod: &Pod) -> Option<&Terminated> {
 pub fn ending(ended: &Terminated) -> String {
     let mut text = format!("exit code {}", ended.exit_code);
     if let Some(signal) = ended.signal.filter(|&signal| signal != 0) {
-        text.push_str(&format!(", signal {signal}"));
+        let _ = write!(text, ", signal {signal}");
     }
     if !ended.reason.is_empty() {
-        text.push_str(&format!(" ({})", ended.reason));
+        let _ = write!(text, " ({})", ended.reason);
     }
     if let Some(finished) = &ended.finished {
-        text.push_str(&format!(" {} ago", age(finished)));
+        let _ = write!(text, " {} ago", age(finished));
     }
     text
 }
@@ -156,7 +158,7 @@ fn of_container(pod: &Pod, container: &Container) -> Option<(Rank, Finding)> {
             let since_s = since_scheduled_s(pod);
             (since_s > START_S).then(|| {
                 let detail = format!("no state of the container for {}", duration(since_s));
-                (Rank::Slow, blamed(container, "Pending", detail))
+                (Rank::Slow, blamed(container, "Pending", &detail))
             })
         }
     }
@@ -170,14 +172,14 @@ fn of_waiting(pod: &Pod, container: &Container, waiting: &Waiting) -> Option<(Ra
         return (since_s > START_S && !blocked).then(|| {
             let reason = if waiting.reason.is_empty() { "Waiting" } else { &waiting.reason };
             let stuck = format!("has not started for {}; the events say why", duration(since_s));
-            (Rank::Slow, blamed(container, reason, said(waiting.message.as_deref(), &stuck)))
+            (Rank::Slow, blamed(container, reason, &said(waiting.message.as_deref(), &stuck)))
         });
     }
     let mut detail = said(waiting.message.as_deref(), "it cannot start");
     if let Some(ended) = &container.last_termination {
         detail = format!("last run: {}; {detail}", ending(ended));
     }
-    Some((Rank::Broken, blamed(container, &waiting.reason, detail)))
+    Some((Rank::Broken, blamed(container, &waiting.reason, &detail)))
 }
 
 fn of_running(pod: &Pod, container: &Container, started: &Moment) -> Option<(Rank, Finding)> {
@@ -185,11 +187,11 @@ fn of_running(pod: &Pod, container: &Container, started: &Moment) -> Option<(Ran
         let ended_s = ended.finished.as_ref().map_or(started.age_s, |at| at.age_s);
         if ended.reason == "OOMKilled" && ended_s <= OOM_RECENT_S {
             let detail = format!("restarts: {}, last {}", container.restart_count, ending(ended));
-            return Some((Rank::Dying, blamed(container, "OOMKilled", detail)));
+            return Some((Rank::Dying, blamed(container, "OOMKilled", &detail)));
         }
         if container.restart_count >= RESTARTS_MANY && ended_s <= RESTART_RECENT_S {
             let detail = format!("restarts: {}, last {}", container.restart_count, ending(ended));
-            return Some((Rank::Dying, blamed(container, "Restarting", detail)));
+            return Some((Rank::Dying, blamed(container, "Restarting", &detail)));
         }
     }
     if container.ready {
@@ -199,7 +201,7 @@ fn of_running(pod: &Pod, container: &Container, started: &Moment) -> Option<(Ran
         // A sidecar is ready once it runs; what is not holds the pod up.
         return (pod.phase == "Pending" && started.age_s > START_S).then(|| {
             let detail = format!("still running after {}", age(started));
-            (Rank::Slow, blamed(container, "Running", detail))
+            (Rank::Slow, blamed(container, "Running", &detail))
         });
     }
     let unready_s = condition(pod, "Ready")
@@ -209,7 +211,7 @@ fn of_running(pod: &Pod, container: &Container, started: &Moment) -> Option<(Ran
     (unready_s > READY_S).then(|| {
         let detail =
             format!("runs for {} but has not been ready for {}", age(started), duration(unready_s));
-        (Rank::Unready, blamed(container, "NotReady", detail))
+        (Rank::Unready, blamed(container, "NotReady", &detail))
     })
 }
 
@@ -236,10 +238,10 @@ fn ended_badly(container: &Container, ended: &Terminated) -> Finding {
     if let Some(message) = &ended.message {
         detail = format!("{detail}: {}", cut(&one_line(message), MESSAGE_CHARS_MAX));
     }
-    blamed(container, reason, detail)
+    blamed(container, reason, &detail)
 }
 
-fn blamed(container: &Container, reason: &str, detail: String) -> Finding {
+fn blamed(container: &Container, reason: &str, detail: &str) -> Finding {
     let (prefix, word) =
         if container.init { ("Init:", "init container") } else { ("", "container") };
     Finding {

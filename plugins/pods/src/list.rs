@@ -1,6 +1,7 @@
 //! Many pods: all of them, or those that fail.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use toolgate_sdk::kubernetes_read::Pod;
 use toolgate_sdk::prelude::*;
@@ -16,7 +17,7 @@ const ROWS_MAX: usize = 200;
 pub(crate) struct Args {
     /// Omit for all granted.
     namespace: Option<String>,
-    /// As in kubectl: app=web,tier!=cache
+    /// As in kubectl: `app=web,tier!=cache`
     label_selector: Option<String>,
     /// Omit for the default.
     cluster: Option<String>,
@@ -34,7 +35,7 @@ pub(crate) struct PodRow {
 }
 
 #[output]
-pub(crate) struct Pods {
+pub(crate) struct PodList {
     pods: Vec<PodRow>,
     total: u64,
     by_status: BTreeMap<String, u64>,
@@ -54,13 +55,13 @@ pub(crate) struct FailingRow {
 }
 
 #[output]
-pub(crate) struct Failing {
+pub(crate) struct FailingList {
     pods: Vec<FailingRow>,
     failing_total: u64,
     checked: u64,
 }
 
-pub(crate) fn list_pods(args: Args) -> Result<Reply<Pods>, ToolError> {
+pub(crate) fn list_pods(args: Args) -> Result<Reply<PodList>, ToolError> {
     let place = place(args.namespace.as_deref());
     let mut pods = pages::pods(
         pages::query(args.cluster, args.namespace, args.label_selector),
@@ -73,7 +74,7 @@ pub(crate) fn list_pods(args: Args) -> Result<Reply<Pods>, ToolError> {
     Ok(listing.finish(&place, pods.unread().map_or(0, |unread| unread.at_least)))
 }
 
-pub(crate) fn list_failing_pods(args: Args) -> Result<Reply<Failing>, ToolError> {
+pub(crate) fn list_failing_pods(args: Args) -> Result<Reply<FailingList>, ToolError> {
     let place = place(args.namespace.as_deref());
     let mut pods = pages::pods(
         pages::query(args.cluster, args.namespace, args.label_selector),
@@ -139,7 +140,7 @@ impl Listing {
         }
     }
 
-    fn finish(mut self, place: &str, n_unread: u64) -> Reply<Pods> {
+    fn finish(mut self, place: &str, n_unread: u64) -> Reply<PodList> {
         self.table.leave_out(n_unread);
         let total = self.total.saturating_add(n_unread);
         let text = if total == 0 {
@@ -156,7 +157,7 @@ impl Listing {
             format!("{n} in {place}: {statuses}{of}\n\n{}", self.table)
         };
         let truncated = self.table.left_out() > 0;
-        Reply::new(text, Pods { pods: self.rows, total, by_status: self.by_status })
+        Reply::new(text, PodList { pods: self.rows, total, by_status: self.by_status })
             .truncated(truncated)
     }
 }
@@ -221,7 +222,7 @@ impl Found {
         }
     }
 
-    fn finish(self, place: &str, n_unread: u64) -> Reply<Failing> {
+    fn finish(self, place: &str, n_unread: u64) -> Reply<FailingList> {
         let (total, checked) = (self.total, self.checked);
         let mut text = match (total, checked) {
             (_, 0) => format!("No pods in {place}."),
@@ -229,13 +230,14 @@ impl Found {
             _ => format!("{total} of {} in {place} failing\n\n{}", counted(checked), self.table),
         };
         if n_unread > 0 {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "\n\nOnly the first {checked} pods were looked at, at least {n_unread} were not: \
                  narrow with `namespace` or `label_selector`."
-            ));
+            );
         }
         let truncated = n_unread > 0 || self.table.left_out() > 0;
-        Reply::new(text, Failing { pods: self.rows, failing_total: total, checked })
+        Reply::new(text, FailingList { pods: self.rows, failing_total: total, checked })
             .truncated(truncated)
     }
 }

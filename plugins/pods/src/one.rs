@@ -11,7 +11,7 @@ use toolgate_sdk::types::Error;
 use crate::diagnosis::{Finding, diagnose, ending};
 use crate::facts::{PodFacts, problem, ready, restarts_text};
 
-/// Events at the end of a description: the rest is what get_recent_events is for.
+/// Events at the end of a description: the rest is what `get_recent_events` is for.
 const EVENTS_MAX: u32 = 20;
 
 #[arguments]
@@ -34,7 +34,7 @@ pub(crate) struct EventRow {
 
 #[output]
 pub(crate) struct Description {
-    /// As get_pod_status returns it.
+    /// As `get_pod_status` returns it.
     // Said once: twice, it would be a tenth of what all tools cost a client.
     #[schemars(with = "BTreeMap<String, toolgate_sdk::serde_json::Value>")]
     pod: PodFacts,
@@ -46,6 +46,7 @@ pub(crate) struct Description {
     events: Option<Vec<EventRow>>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every tool")]
 pub(crate) fn get_pod_status(args: Args) -> Result<Reply<PodFacts>, ToolError> {
     let pod = kubernetes_read::get_pod(args.cluster.as_deref(), &args.namespace, &args.pod_name)?;
     Ok(status(&pod))
@@ -314,6 +315,7 @@ mod tests {
             Ready          False    3m12s   ContainersNotReady"#]].assert_eq(&reply.text);
     }
 
+    #[allow(clippy::too_many_lines, reason = "a snapshot")]
     #[test]
     fn describes_a_pod_with_its_events() {
         let reply = description(&crashing(), Ok(back_off()));

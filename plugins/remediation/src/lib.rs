@@ -22,7 +22,7 @@ struct Args {
 
 #[output]
 struct Request {
-    /// performed, planned, approval_required
+    /// performed, planned, `approval_required`
     outcome: &'static str,
     next_step: String,
     approval_id: Option<String>,

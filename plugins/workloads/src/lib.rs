@@ -13,7 +13,7 @@ const ROWS_MAX: usize = 200;
 struct Args {
     /// Omit for all granted.
     namespace: Option<String>,
-    /// As in kubectl: app=web,tier!=cache
+    /// As in kubectl: `app=web,tier!=cache`
     label_selector: Option<String>,
     /// Omit for the default.
     cluster: Option<String>,
@@ -32,7 +32,7 @@ struct DeploymentRow {
     available: u32,
     paused: bool,
     revision: Option<String>,
-    /// label_selector of its pods
+    /// The `label_selector` of its pods
     selector: String,
     images: Vec<String>,
     created: String,
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn says_what_the_list_leaves_out() {
         let mut listing = Listing::new();
-        for _ in 0..ROWS_MAX + 1 {
+        for _ in 0..=ROWS_MAX {
             listing.add(deployment("cart", RolloutState::Complete, 3, ""));
         }
         let reply = listing.finish("`shop`", 9);

@@ -10,7 +10,7 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn arguments(options: TokenStream, item: TokenStream) -> TokenStream {
     derive(
-        options,
+        &options,
         item,
         "#[derive(::toolgate_sdk::serde::Deserialize, ::toolgate_sdk::schemars::JsonSchema)]
          #[serde(crate = \"::toolgate_sdk::serde\", deny_unknown_fields)]
@@ -24,7 +24,7 @@ pub fn arguments(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn output(options: TokenStream, item: TokenStream) -> TokenStream {
     derive(
-        options,
+        &options,
         item,
         "#[derive(::toolgate_sdk::serde::Serialize, ::toolgate_sdk::schemars::JsonSchema)]
          #[serde(crate = \"::toolgate_sdk::serde\")]
@@ -32,14 +32,14 @@ pub fn output(options: TokenStream, item: TokenStream) -> TokenStream {
     )
 }
 
-fn derive(options: TokenStream, item: TokenStream, attributes: &str) -> TokenStream {
+fn derive(options: &TokenStream, item: TokenStream, attributes: &str) -> TokenStream {
     if !options.is_empty() {
         return message("this attribute takes no options");
     }
     match attributes.parse::<TokenStream>() {
-        Ok(mut attributed) => {
-            attributed.extend(item);
-            attributed
+        Ok(mut tokens) => {
+            tokens.extend(item);
+            tokens
         }
         Err(error) => message(&error.to_string()),
     }

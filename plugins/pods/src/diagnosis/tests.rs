@@ -1,5 +1,7 @@
 //! A table of pods: failing or not, and why.
 
+use std::fmt::Write as _;
+
 use expect_test::{Expect, expect};
 use toolgate_sdk::kubernetes_read::{ContainerState, Pod};
 
@@ -10,9 +12,11 @@ fn check(pods: Vec<(&str, Pod)>, expected: &Expect) {
     let mut printed = String::new();
     for (case, pod) in pods {
         match diagnose(&pod) {
-            None => printed.push_str(&format!("{case} -> works\n")),
+            None => {
+                let _ = writeln!(printed, "{case} -> works");
+            }
             Some(found) => {
-                printed.push_str(&format!("{case} -> {}: {}\n", found.reason, found.detail));
+                let _ = writeln!(printed, "{case} -> {}: {}", found.reason, found.detail);
             }
         }
     }
@@ -33,6 +37,7 @@ fn unready(mut pod: Pod, age_s: u64, reason: &str) -> Pod {
     pod
 }
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 #[test]
 fn looks_at_containers_and_not_at_the_phase() {
     let back_off = Some("back-off 5m0s restarting failed\ncontainer=app");
@@ -108,6 +113,7 @@ fn looks_at_containers_and_not_at_the_phase() {
     );
 }
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 #[test]
 fn gives_pods_time_to_start() {
     let creating = || vec![container("app", waiting("ContainerCreating", None))];
