@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::capability::{
     CapabilityError, Clock, Kubernetes, Workloads, WriteOutcome, WriteRequest, WriteRequests,
 };
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::write::Plan;
 use crate::governance::approval::{ApprovalError, Decided, Desk, Key, Settled, Status, Ticket};
 use crate::governance::audit::{ApprovalRecord, AuditLog, Stage};
@@ -168,12 +168,15 @@ impl Effects {
 #[async_trait]
 impl WriteRequests for Effects {
     async fn request(&self, request: WriteRequest) -> Result<WriteOutcome, CapabilityError> {
-        if self.mode.dry_run {
-            let plan = self.workloads.plan(request.verb, &request.target).await?;
-            return Ok(WriteOutcome::Planned(plan));
-        }
-        if self.mode.read_only {
-            return Ok(WriteOutcome::Denied("this server is read-only".to_owned()));
+        match self.mode.writes() {
+            WriteMode::Perform => {}
+            WriteMode::Plan => {
+                let plan = self.workloads.plan(request.verb, &request.target).await?;
+                return Ok(WriteOutcome::Planned(plan));
+            }
+            WriteMode::Refuse => {
+                return Ok(WriteOutcome::Denied("this server is read-only".to_owned()));
+            }
         }
         let key = Key::from(&request);
         if let Some(ticket) = self.desk.find(&key) {

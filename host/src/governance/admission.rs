@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::call::ToolCall;
 use crate::domain::capability::{Capability, Tier};
 use crate::domain::decision::Refusal;
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::PluginId;
 use crate::schema::Schema;
 
@@ -72,7 +72,7 @@ impl Governor {
     /// # Errors
     /// The refusal that a call would meet.
     pub fn admits(&self, tier: Tier) -> Result<(), Refusal> {
-        if tier.writes() && self.mode.read_only && !self.mode.dry_run {
+        if tier.writes() && self.mode.writes() == WriteMode::Refuse {
             return Err(Refusal::Denied {
                 rule: "mode.read_only",
                 reason: "this server is read-only; its operator can change `mode.read_only`, or \

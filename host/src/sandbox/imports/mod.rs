@@ -109,9 +109,7 @@ impl Door {
         let wide = target.namespace.is_some()
             || !is_namespaced(target.kind)
             || (scope.namespaces.is_all() && mode.namespaces.is_all());
-        let allowed = wide
-            && scope.contains(target)
-            && target.namespace.as_ref().is_none_or(|n| mode.namespaces.contains(n.as_str()));
+        let allowed = wide && scope.contains(target) && mode.covers(target);
         let used =
             CapabilityUse { capability: self.capability, verb, target: target.clone(), allowed };
         let recorded = self.scene.trail.used(&used).await;
