@@ -220,7 +220,19 @@ mod tests {
                 Err(CallError::NoRecord(secret())),
             ],
             Era::Legacy,
-            &expect![[r#""#]],
+            &expect![[r#"
+                {"_meta":{"toolgate/call":"call0000call0000","toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/truncated":false,"toolgate/untrusted":true},"content":[{"text":"3 pods","type":"text"}],"isError":false,"resultType":"complete","structuredContent":{"pods":3}}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"there is no pod `web`","type":"text"}],"isError":true,"resultType":"complete"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"the tool stopped because of an error in the plugin; its operator finds the reason in the log under call `call0000call0000`","type":"text"}],"isError":true,"resultType":"complete"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"the call took longer than 30 s","type":"text"}],"isError":true,"resultType":"complete"}
+                {"code":-32603,"message":"call `call0000call0000` was cancelled"}
+                {"code":-32603,"message":"the call failed inside of Toolgate; its operator finds the reason in the log under call `call0000call0000`"}
+                {"code":-32602,"message":"Unknown tool: `no_such`"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"the arguments do not fit: /n: is not a number","type":"text"}],"isError":true,"resultType":"complete"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"reads only","type":"text"}],"isError":true,"resultType":"complete"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"64 calls are waiting; try again in a moment","type":"text"}],"isError":true,"resultType":"complete"}
+                {"code":-32603,"message":"the audit log takes no record, so nothing runs; its operator finds the reason in the log under call `call0000call0000`"}
+            "#]],
         );
     }
 
@@ -235,7 +247,11 @@ mod tests {
                 Ok(Outcome::ToolError("no".to_owned())),
             ],
             Era::Modern,
-            &expect![[r#""#]],
+            &expect![[r#"
+                {"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/truncated":true,"toolgate/untrusted":true},"content":[{"text":"3 pods","type":"text"}],"isError":false,"resultType":"complete"}
+                {"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/truncated":false,"toolgate/untrusted":true},"content":[{"text":"3","type":"text"}],"isError":false,"resultType":"complete","structuredContent":3}
+                {"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000"},"content":[{"text":"no","type":"text"}],"isError":true,"resultType":"complete"}
+            "#]],
         );
     }
 
@@ -246,8 +262,12 @@ mod tests {
             let hints = serde_json::to_value(annotations(tier)).unwrap();
             writeln!(text, "{tier} {hints}").unwrap();
         }
-        expect![[r#""#]]
-        .assert_eq(&text);
+        expect![[r#"
+            ambient {"destructiveHint":false,"idempotentHint":true,"openWorldHint":true,"readOnlyHint":true}
+            read {"destructiveHint":false,"idempotentHint":true,"openWorldHint":true,"readOnlyHint":true}
+            reversible {"destructiveHint":false,"idempotentHint":false,"openWorldHint":true,"readOnlyHint":false}
+            destructive {"destructiveHint":true,"idempotentHint":false,"openWorldHint":true,"readOnlyHint":false}
+        "#]].assert_eq(&text);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The protocol's log: facts about calls that a client may want beside the answer.
-#![expect(deprecated, reason = "the protocol deprecates logging; clients of both eras still use it")]
+#![expect(
+    deprecated,
+    reason = "the protocol deprecates logging; clients of both eras still use it"
+)]
 
 use rmcp::model::LoggingLevel;
 
@@ -8,9 +11,7 @@ use crate::domain::decision::Refusal;
 use crate::gateway::CallError;
 
 /// What is worth a log message, and how loud. Answers and failures of the tool speak for themselves.
-pub(super) fn of(
-    came_of_it: &Result<Outcome, CallError>,
-) -> Option<(LoggingLevel, &'static str)> {
+pub(super) fn of(came_of_it: &Result<Outcome, CallError>) -> Option<(LoggingLevel, &'static str)> {
     match came_of_it {
         Ok(Outcome::Output(_) | Outcome::ToolError(_) | Outcome::Cancelled) => None,
         Ok(outcome @ Outcome::LimitExceeded(_)) => Some((LoggingLevel::Warning, outcome.as_str())),

@@ -8,21 +8,17 @@
 mod convert;
 mod facts;
 
-
 mod jsonrpc;
-
 
 mod progress;
 mod server;
 
 mod stdio;
 
-
-
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
-
-
 
 pub use self::stdio::{serve_io, serve_stdio};
 

@@ -1,10 +1,13 @@
 //! One MCP server over [`Tools`]. Cheap to clone: a session has its own, a modern request too.
-#![expect(deprecated, reason = "the protocol deprecates logging; clients of both eras still use it")]
+#![expect(
+    deprecated,
+    reason = "the protocol deprecates logging; clients of both eras still use it"
+)]
 
 use std::borrow::Cow;
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod,
@@ -149,7 +152,9 @@ fn log(call: &CallId, came_of_it: &Result<Outcome, CallError>) {
     match came_of_it {
         Ok(Outcome::Trapped { internal }) => tracing::warn!(%call, internal, "a plugin trapped"),
         Ok(Outcome::HostFailed { internal }) => tracing::error!(%call, internal, "a call failed"),
-        Err(CallError::NoRecord(internal)) => tracing::error!(%call, internal, "no record, no call"),
+        Err(CallError::NoRecord(internal)) => {
+            tracing::error!(%call, internal, "no record, no call")
+        }
         Ok(
             Outcome::Output(_)
             | Outcome::ToolError(_)
