@@ -7,19 +7,22 @@
 
 mod convert;
 mod facts;
-
+mod gate;
+mod http;
 mod jsonrpc;
-
+mod listener;
+mod origin;
 mod progress;
 mod server;
-
+mod sessions;
 mod stdio;
-
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 
+pub use self::http::{HttpConfig, serve_http};
+pub use self::listener::Listener;
 pub use self::stdio::{serve_io, serve_stdio};
 
 /// Why the edge cannot serve.
