@@ -13,3 +13,4 @@ pub mod gateway;
 pub mod governance;
 pub mod schema;
 pub mod sandbox;
+pub mod transport;

@@ -1,0 +1,285 @@
+//! The one place where what happened becomes words for a client. Internal texts never pass through
+//! here: they go to the log, under the call's id.
+
+use rmcp::model::{
+    CallToolResult, ContentBlock, ErrorData, Implementation, MetaObject, Tool, ToolAnnotations,
+};
+use serde_json::{Value, json};
+
+use crate::domain::call::{Outcome, Output};
+use crate::domain::capability::Tier;
+use crate::domain::decision::Refusal;
+use crate::domain::name::CallId;
+use crate::gateway::{CallError, ToolListing};
+
+/// How the client speaks: per request (2026-07-28 and later) or in a session that began with
+/// `initialize`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Era {
+    Modern,
+    Legacy,
+}
+
+/// How much of a name that is none an error repeats.
+const SHOWN_CHARS_MAX: usize = 64;
+
+const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
+
+/// Who answers.
+pub(super) fn server_info() -> Implementation {
+    Implementation::new("toolgate", env!("CARGO_PKG_VERSION")).with_title("Toolgate")
+}
+
+/// The `_meta` of every result: who answers, where the era has no handshake to say it in.
+pub(super) fn result_meta(era: Era) -> Option<MetaObject> {
+    let mut meta = MetaObject::new();
+    if era == Era::Modern
+        && let Ok(info) = serde_json::to_value(server_info())
+    {
+        meta.insert(SERVER_INFO_KEY.to_owned(), info);
+    }
+    (!meta.is_empty()).then_some(meta)
+}
+
+/// A tool as clients see it.
+pub(super) fn tool(listing: &ToolListing) -> Tool {
+    let mut tool = Tool::new(
+        listing.name.as_str().to_owned(),
+        listing.description.clone(),
+        listing.input_schema.clone(),
+    )
+    .with_annotations(annotations(listing.tier));
+    tool.title.clone_from(&listing.title);
+    tool.output_schema.clone_from(&listing.output_schema);
+    tool
+}
+
+/// Hints, derived from what the tool can do at most. The world is open for every tool, also for one
+/// that reaches no cluster: what it answers is made by a plugin from data that others write, and
+/// clients treat an open world with the care that this needs.
+fn annotations(tier: Tier) -> ToolAnnotations {
+    let hints = ToolAnnotations::new().open_world(true);
+    match tier {
+        Tier::Ambient | Tier::Read => hints.read_only(true).destructive(false).idempotent(true),
+        // A second restart restarts again.
+        Tier::Reversible => hints.read_only(false).destructive(false).idempotent(false),
+        Tier::Destructive => hints.read_only(false).destructive(true).idempotent(false),
+    }
+}
+
+/// What a client reads of a call: a result, or a protocol error.
+pub(super) fn answer(
+    came_of_it: Result<Outcome, CallError>,
+    call: &CallId,
+    era: Era,
+) -> Result<CallToolResult, ErrorData> {
+    let failure = |text: String| Ok(failed(text, call, era));
+    match came_of_it {
+        Ok(Outcome::Output(output)) => Ok(answered(output, call, era)),
+        Ok(Outcome::ToolError(text) | Outcome::LimitExceeded(text)) => failure(text),
+        Ok(Outcome::Trapped { internal: _ }) => failure(format!(
+            "the tool stopped because of an error in the plugin; its operator finds the reason in \
+             the log under call `{call}`"
+        )),
+        // Never sent where the client took the call back: the transport drops it.
+        Ok(Outcome::Cancelled) => {
+            Err(ErrorData::internal_error(format!("call `{call}` was cancelled"), None))
+        }
+        Ok(Outcome::HostFailed { internal: _ }) => Err(ErrorData::internal_error(
+            format!(
+                "the call failed inside of Toolgate; its operator finds the reason in the log \
+                 under call `{call}`"
+            ),
+            None,
+        )),
+        Err(CallError::Refused(refusal)) => match refusal {
+            Refusal::UnknownTool(name) => Err(unknown_tool(name.as_str())),
+            Refusal::InvalidArguments(_) => failure(refusal.to_string()),
+            Refusal::Denied { rule: _, reason } => failure(reason),
+            Refusal::Busy(text) => failure(format!("{text}; try again in a moment")),
+        },
+        Err(CallError::NoRecord(_)) => Err(ErrorData::internal_error(
+            format!(
+                "the audit log takes no record, so nothing runs; its operator finds the reason in \
+                 the log under call `{call}`"
+            ),
+            None,
+        )),
+    }
+}
+
+/// The name of a tool that nobody offers. An error of the protocol, not of a tool.
+pub(super) fn unknown_tool(name: &str) -> ErrorData {
+    let shown: String = name.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
+    ErrorData::invalid_params(format!("Unknown tool: `{shown}`"), None)
+}
+
+fn answered(output: Output, call: &CallId, era: Era) -> CallToolResult {
+    let Output { text, structured, truncated, provenance } = output;
+    // Legacy clients know structured content only as an object.
+    let structured = structured.filter(|value| era == Era::Modern || value.is_object());
+    let text = match &structured {
+        Some(value) if text.is_empty() => value.to_string(),
+        Some(_) | None => text,
+    };
+    let provenance: Vec<Value> = provenance
+        .iter()
+        .map(|source| json!({"capability": source.capability.as_str(), "target": source.target}))
+        .collect();
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = structured;
+    let mut meta = result_meta(era).unwrap_or_default();
+    meta.insert("toolgate/call".to_owned(), json!(call.as_str()));
+    meta.insert("toolgate/untrusted".to_owned(), json!(true));
+    meta.insert("toolgate/truncated".to_owned(), json!(truncated));
+    meta.insert("toolgate/provenance".to_owned(), Value::Array(provenance));
+    result.meta = Some(meta);
+    result
+}
+
+fn failed(text: String, call: &CallId, era: Era) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+    let mut meta = result_meta(era).unwrap_or_default();
+    meta.insert("toolgate/call".to_owned(), json!(call.as_str()));
+    result.meta = Some(meta);
+    result
+}
+
+/// Text of a stranger on one line: no control characters, and cut at a bound.
+pub(super) fn plain(text: &str, bytes_max: usize) -> String {
+    let mut plain = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if plain.len() + c.len_utf8() > bytes_max {
+            break;
+        }
+        plain.push(c);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::domain::call::Provenance;
+    use crate::domain::capability::Capability;
+
+    fn shown(came_of_it: Result<Outcome, CallError>, era: Era) -> String {
+        let call: CallId = "call0000call0000".parse().unwrap();
+        let value = match answer(came_of_it, &call, era) {
+            Ok(mut result) => {
+                if let Some(info) = result.meta.as_mut().and_then(|m| m.get_mut(SERVER_INFO_KEY)) {
+                    info["version"] = json!("0");
+                }
+                serde_json::to_value(result)
+            }
+            Err(error) => serde_json::to_value(error),
+        };
+        value.unwrap().to_string()
+    }
+
+    fn check(cases: Vec<Result<Outcome, CallError>>, era: Era, expected: &Expect) {
+        let mut text = String::new();
+        for case in cases {
+            writeln!(text, "{}", shown(case, era)).unwrap();
+        }
+        expected.assert_eq(&text);
+    }
+
+    fn output() -> Output {
+        Output {
+            text: "3 pods".to_owned(),
+            structured: Some(json!({"pods": 3})),
+            truncated: false,
+            provenance: vec![Provenance {
+                capability: Capability::KubernetesRead,
+                target: "demo/shop".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn says_what_came_of_a_call_and_no_more() {
+        let secret = || "SECRET /var/lib/x: connection refused".to_owned();
+        check(
+            vec![
+                Ok(Outcome::Output(output())),
+                Ok(Outcome::ToolError("there is no pod `web`".to_owned())),
+                Ok(Outcome::Trapped { internal: secret() }),
+                Ok(Outcome::LimitExceeded("the call took longer than 30 s".to_owned())),
+                Ok(Outcome::Cancelled),
+                Ok(Outcome::HostFailed { internal: secret() }),
+                Err(Refusal::UnknownTool("no_such".parse().unwrap()).into()),
+                Err(Refusal::InvalidArguments(vec!["/n: is not a number".to_owned()]).into()),
+                Err(Refusal::Denied { rule: "mode.read-only", reason: "reads only".to_owned() }
+                    .into()),
+                Err(Refusal::Busy("64 calls are waiting".to_owned()).into()),
+                Err(CallError::NoRecord(secret())),
+            ],
+            Era::Legacy,
+            &expect![[r#"
+                {"_meta":{"toolgate/call":"call0000call0000","toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/truncated":false,"toolgate/untrusted":true},"content":[{"text":"3 pods","type":"text"}],"isError":false,"resultType":"complete","structuredContent":{"pods":3}}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"there is no pod `web`","type":"text"}],"isError":true,"resultType":"complete"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"the tool stopped because of an error in the plugin; its operator finds the reason in the log under call `call0000call0000`","type":"text"}],"isError":true,"resultType":"complete"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"the call took longer than 30 s","type":"text"}],"isError":true,"resultType":"complete"}
+                {"code":-32603,"message":"call `call0000call0000` was cancelled"}
+                {"code":-32603,"message":"the call failed inside of Toolgate; its operator finds the reason in the log under call `call0000call0000`"}
+                {"code":-32602,"message":"Unknown tool: `no_such`"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"the arguments do not fit: /n: is not a number","type":"text"}],"isError":true,"resultType":"complete"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"reads only","type":"text"}],"isError":true,"resultType":"complete"}
+                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"64 calls are waiting; try again in a moment","type":"text"}],"isError":true,"resultType":"complete"}
+                {"code":-32603,"message":"the audit log takes no record, so nothing runs; its operator finds the reason in the log under call `call0000call0000`"}
+            "#]],
+        );
+    }
+
+    #[test]
+    fn says_who_answers_where_there_was_no_handshake() {
+        let text_only = Output { structured: None, truncated: true, ..output() };
+        let number = Output { text: String::new(), structured: Some(json!(3)), ..output() };
+        check(
+            vec![
+                Ok(Outcome::Output(text_only)),
+                Ok(Outcome::Output(number)),
+                Ok(Outcome::ToolError("no".to_owned())),
+            ],
+            Era::Modern,
+            &expect![[r#"
+                {"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/truncated":true,"toolgate/untrusted":true},"content":[{"text":"3 pods","type":"text"}],"isError":false,"resultType":"complete"}
+                {"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/truncated":false,"toolgate/untrusted":true},"content":[{"text":"3","type":"text"}],"isError":false,"resultType":"complete","structuredContent":3}
+                {"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000"},"content":[{"text":"no","type":"text"}],"isError":true,"resultType":"complete"}
+            "#]],
+        );
+    }
+
+    #[test]
+    fn derives_hints_from_the_tier() {
+        let mut text = String::new();
+        for tier in [Tier::Ambient, Tier::Read, Tier::Reversible, Tier::Destructive] {
+            let hints = serde_json::to_value(annotations(tier)).unwrap();
+            writeln!(text, "{tier} {hints}").unwrap();
+        }
+        expect![[r#"
+            ambient {"destructiveHint":false,"idempotentHint":true,"openWorldHint":true,"readOnlyHint":true}
+            read {"destructiveHint":false,"idempotentHint":true,"openWorldHint":true,"readOnlyHint":true}
+            reversible {"destructiveHint":false,"idempotentHint":false,"openWorldHint":true,"readOnlyHint":false}
+            destructive {"destructiveHint":true,"idempotentHint":false,"openWorldHint":true,"readOnlyHint":false}
+        "#]].assert_eq(&text);
+    }
+
+    #[test]
+    fn repeats_little_of_a_name_and_escapes_it() {
+        let error = unknown_tool(&format!("\u{1b}[31m{}", "x".repeat(10_000)));
+        assert!(error.message.len() < 120, "{}", error.message);
+        assert!(!error.message.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn makes_text_plain() {
+        assert_eq!(plain("a\u{1b}[0m\r\nb\u{7f}", 10), "a[0mb");
+        assert_eq!(plain("ääää", 5), "ää");
+    }
+}
