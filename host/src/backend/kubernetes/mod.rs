@@ -10,9 +10,14 @@ mod connect;
 mod convert;
 mod fetch;
 mod log;
+mod plan;
 mod read;
+mod restart;
+mod warn;
 mod workload;
 
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -99,6 +99,14 @@ impl Workload {
         }
     }
 
+    /// The ordinal below which pods are not replaced.
+    pub(super) fn partition(&self) -> u32 {
+        match self {
+            Self::StatefulSet(object) => rollout::partition(object),
+            Self::Deployment(_) | Self::DaemonSet(_) => 0,
+        }
+    }
+
     /// Whether the pod is one of the workload's: a selector alone also matches the pods of a job
     /// or of another workload with the same labels.
     pub(super) fn owns(&self, pod: &Pod) -> bool {
