@@ -54,7 +54,7 @@ impl<'a> About<'a> {
     /// to the log only, save its word on a request that is itself wrong.
     pub(super) fn explain(&self, failure: Failure) -> CapabilityError {
         match failure {
-            Failure::Answered(answer) => self.explain_answer(answer),
+            Failure::Answered(answer) => self.explain_answer(&answer),
             Failure::TooLarge { bytes_max } => CapabilityError::LimitExceeded(format!(
                 "the cluster's answer is larger than {} MiB; ask for less at a time",
                 bytes_max >> 20
@@ -85,7 +85,7 @@ impl<'a> About<'a> {
         }
     }
 
-    fn explain_answer(&self, answer: ErrorAnswer) -> CapabilityError {
+    fn explain_answer(&self, answer: &ErrorAnswer) -> CapabilityError {
         let internal = answer.to_string();
         match answer.code {
             // A proxy or a wrong path says 404 as well; only a `Status` is about the object.

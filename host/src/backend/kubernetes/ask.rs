@@ -137,7 +137,8 @@ impl Link {
 
     async fn once(&self, request: Request<Vec<u8>>, take: Take) -> Result<Taken, Failure> {
         let client = self.client().await?;
-        let response = client.send(request.map(Body::from)).await.map_err(sending_failed)?;
+        let response =
+            client.send(request.map(Body::from)).await.map_err(|error| sending_failed(&error))?;
         if response.status().is_success() {
             return match take {
                 Take::Whole => whole(response.into_body()).await,
@@ -173,13 +174,13 @@ impl Failure {
     }
 }
 
-fn sending_failed(error: kube::Error) -> Failure {
-    if let kube::Error::Service(cause) = &error
+fn sending_failed(error: &kube::Error) -> Failure {
+    if let kube::Error::Service(cause) = error
         && let Some(cause) = cause.downcast_ref::<AuthError>()
     {
         return Failure::Credentials(credentials_problem(cause));
     }
-    Failure::Transport(chain(&error))
+    Failure::Transport(chain(error))
 }
 
 /// An error with its causes: hyper's outermost text is only "client error".
@@ -246,8 +247,7 @@ async fn newest(mut body: Body, bytes_max: usize) -> Result<Taken, Failure> {
 #[derive(Deserialize)]
 struct StatusBody {
     kind: String,
-    #[serde(default)]
-    message: String,
+    message: Option<String>,
 }
 
 async fn error_answer(response: Response<Body>) -> ErrorAnswer {
@@ -269,6 +269,7 @@ async fn error_answer(response: Response<Body>) -> ErrorAnswer {
     }
     match serde_json::from_slice::<StatusBody>(&bytes) {
         Ok(StatusBody { kind, message }) if kind == "Status" => {
+            let message = message.unwrap_or_default();
             ErrorAnswer { code, message, is_status: true, retry_after }
         }
         _ => {

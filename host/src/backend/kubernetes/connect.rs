@@ -9,6 +9,7 @@ use kube::client::AuthError;
 use kube::config::{ExecInteractiveMode, InClusterError, Kubeconfig, KubeconfigError};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::ask::{Failure, REQUEST_DEADLINE};
 use super::convert::text;
@@ -19,8 +20,14 @@ use crate::domain::name::ClusterName;
 /// greet would not answer in time either, and kube's own 30 s is three deadlines.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A credential program or a file on a slow disk. Below a request's deadline, so that what is late
+/// is told by its name.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(8);
+
 /// What a failing credential program may say in our log.
 const PROGRAM_SAYS_BYTES_MAX: usize = 512;
+
+const CHECK_CONTEXT: &str = "check the context with `kubectl --context CONTEXT version`";
 
 /// How to reach a cluster.
 #[derive(Clone)]
@@ -134,7 +141,14 @@ impl Link {
                 connect(&connection).map_err(|problem| problem.of(&name, &connection))
             })
         });
-        let made = pending.await;
+        let Ok(made) = timeout(CREDENTIALS_TIMEOUT, pending).await else {
+            return Err(Failure::Credentials(format!(
+                "reading {} has not ended within {} s; does its credential program wait for \
+                 somebody?",
+                self.connection.shown(),
+                CREDENTIALS_TIMEOUT.as_secs()
+            )));
+        };
         slot.pending = None;
         let client = made
             .map_err(|error| Failure::Transport(format!("connecting was cut off: {error}")))?
@@ -249,7 +263,12 @@ fn kubeconfig_error(error: &KubeconfigError) -> Problem {
             error.to_string(),
             "check the certificate files that the context names, or log in to the cluster again",
         ),
-        _ => (error.to_string(), "check the context with `kubectl --context CONTEXT version`"),
+        KubeconfigError::KindMismatch
+        | KubeconfigError::ApiVersionMismatch
+        | KubeconfigError::LoadClusterOfContext(_)
+        | KubeconfigError::MissingClusterUrl
+        | KubeconfigError::ParseClusterUrl(_)
+        | KubeconfigError::ParseNoProxy(_) => (error.to_string(), CHECK_CONTEXT),
     };
     Problem { problem, hint }
 }
@@ -263,17 +282,16 @@ fn in_cluster_error(error: &InClusterError) -> Problem {
 }
 
 fn client_error(error: &kube::Error) -> Problem {
-    match error {
-        kube::Error::Auth(error) => auth_error(error),
-        kube::Error::ProxyProtocolUnsupported { .. } => Problem {
+    if let kube::Error::Auth(error) = error {
+        return auth_error(error);
+    }
+    if let kube::Error::ProxyProtocolUnsupported { .. } = error {
+        return Problem {
             problem: "its `proxy-url` has a scheme that is not supported".to_owned(),
             hint: "give `proxy-url` as `http://HOST:PORT` or `socks5://HOST:PORT`",
-        },
-        _ => Problem {
-            problem: error.to_string(),
-            hint: "check the context with `kubectl --context CONTEXT version`",
-        },
+        };
     }
+    Problem { problem: error.to_string(), hint: CHECK_CONTEXT }
 }
 
 /// Why credentials could not be renewed, for the log.
@@ -301,7 +319,19 @@ fn auth_error(error: &AuthError) -> Problem {
             format!("its credential program cannot be started: {cause}"),
             "install the program that the context's `exec` section names, on this process's PATH",
         ),
-        _ => (error.to_string(), "check the user of the context, or log in to the cluster again"),
+        AuthError::InvalidBasicAuth(_)
+        | AuthError::InvalidBearerToken(_)
+        | AuthError::UnrefreshableTokenResponse
+        | AuthError::ExecPluginFailed
+        | AuthError::MalformedTokenExpirationDate(_)
+        | AuthError::AuthExecSerialize(_)
+        | AuthError::AuthExec(_)
+        | AuthError::ReadTokenFile(..)
+        | AuthError::MissingCommand
+        | AuthError::ExecMissingClusterInfo
+        | AuthError::NoValidNativeRootCA(_) => {
+            (error.to_string(), "check the user of the context, or log in to the cluster again")
+        }
     };
     Problem { problem, hint }
 }

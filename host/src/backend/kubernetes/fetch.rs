@@ -11,7 +11,7 @@ use super::ask::{Failure, Take, Taken};
 use super::connect::Link;
 
 /// Objects in one answer where everything is wanted; the same number as `kubectl` asks for.
-pub(super) const CHUNK: u32 = 500;
+const CHUNK: u32 = 500;
 
 /// A list as the API server writes it.
 #[derive(Deserialize)]
@@ -79,7 +79,8 @@ impl Link {
         })
     }
 
-    /// Every object that `convert` lets through, from at most `max` of them.
+    /// Every object that `convert` lets through, from at most `max` of them, `params.limit` or
+    /// [`CHUNK`] at a time.
     pub(super) async fn all<K, T>(
         &self,
         about: &About<'_>,
@@ -91,11 +92,11 @@ impl Link {
         K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync,
         T: Send,
     {
-        params.limit = Some(CHUNK);
+        let limit = *params.limit.get_or_insert(CHUNK);
         let mut items = Vec::new();
         let mut seen = 0;
         // A server that gives fewer than it is asked for, or none, must not keep us here for ever.
-        for _ in 0..2 * max.div_ceil(CHUNK as usize) {
+        for _ in 0..2 * max.div_ceil(limit.max(1) as usize) {
             let chunk = match self.page::<K>(about, &params).await {
                 Ok(chunk) => chunk,
                 // Listing took longer than the server remembers; what came is from one moment.

@@ -84,8 +84,8 @@ fn container_of(pod: &Pod) -> Result<String, CapabilityError> {
 }
 
 fn list(names: &[&str]) -> String {
-    let named: Vec<_> = names.iter().take(NAMED_MAX).map(|name| format!("`{name}`")).collect();
-    named.join(", ")
+    let quoted: Vec<_> = names.iter().take(NAMED_MAX).map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
 }
 
 /// Drops what is left of a line whose beginning was cut off, unless there is nothing else.

@@ -29,6 +29,9 @@ pub(super) const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 /// Pods that a plan looks at. Who restarts more than this at once has other worries than a count.
 const PODS_MAX: usize = 5_000;
 
+/// Pods in one answer. They are the largest objects that we list: 250 are about 4 MiB.
+const PODS_CHUNK: u32 = 250;
+
 /// Disruption budgets of one namespace that a plan looks at.
 const BUDGETS_MAX: usize = 500;
 
@@ -158,7 +161,7 @@ async fn pods(
         let why = "a workload without a selector that can be read".to_owned();
         return Err(workload::about(target).explain(Failure::Garbage(why)));
     }
-    let params = ListParams::default().labels(&labels);
+    let params = ListParams::default().labels(&labels).limit(PODS_CHUNK);
     let all = link
         .all(&about, params, PODS_MAX, |pod: &Pod| PodSeen::of(workload, pod))
         .await

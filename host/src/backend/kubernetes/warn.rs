@@ -190,7 +190,7 @@ mod tests {
     use super::super::convert::object;
     use super::*;
 
-    fn deployment(spec: Value) -> Workload {
+    fn deployment(spec: &Value) -> Workload {
         let mut object_json = json!({
             "metadata": { "name": "web", "generation": 1 },
             "spec": { "template": { "metadata": { "labels": { "app": "web" } } } },
@@ -220,20 +220,20 @@ mod tests {
     fn a_single_replica() {
         let fast = json!({ "rollingUpdate": { "maxUnavailable": 1, "maxSurge": 1 } });
         check(
-            &deployment(json!({ "replicas": 1, "strategy": fast })),
+            &deployment(&json!({ "replicas": 1, "strategy": fast })),
             &["single replica: it ends before its successor is ready, expect a brief outage"],
         );
         check(
-            &deployment(json!({})),
+            &deployment(&json!({})),
             &["single replica without a readiness probe: its successor gets requests as soon as \
                it runs, expect a brief outage"],
         );
         check(
-            &deployment(json!({ "template": probed() })),
+            &deployment(&json!({ "template": probed() })),
             &["single replica: nothing else serves if its successor fails"],
         );
         check(
-            &deployment(json!({ "strategy": { "type": "Recreate" } })),
+            &deployment(&json!({ "strategy": { "type": "Recreate" } })),
             &["strategy `Recreate`: all pods end before the first new one starts, an outage"],
         );
         check(
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_rollout_that_is_under_way_or_held() {
         check(
-            &deployment(json!({ "paused": true, "replicas": 2 })),
+            &deployment(&json!({ "paused": true, "replicas": 2 })),
             &[
                 "the deployment is paused: nothing restarts until it is resumed",
                 "a rollout is already under way: paused until somebody resumes it: 1 of 2 new \
@@ -302,7 +302,7 @@ mod tests {
             budget("all", json!({}), 0),
             budget("none", Value::Null, 0),
         ]);
-        let workload = deployment(json!({ "template": probed() }));
+        let workload = deployment(&json!({ "template": probed() }));
         let warnings_of = |budgets| warnings(&workload, &pods(1), budgets);
         assert_eq!(
             warnings_of(&budgets).last().map(String::as_str),

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(pod.owner, Some(("ReplicaSet".to_owned(), "web-5d4f".to_owned())));
         assert_eq!(pod.labels.first(), Some(&("a".to_owned(), "1".to_owned())));
         assert_eq!(pod.message.as_ref().map(String::len), Some(MESSAGE_BYTES_MAX));
-        let [proxy, web] = pod.containers.as_slice() else { panic!("{:?}", pod.containers) };
+        let [proxy, web]: &[Container; 2] = pod.containers.as_slice().try_into().unwrap();
         assert!(proxy.init && !web.init);
         assert!(matches!(proxy.state, ContainerState::Unknown));
         assert_eq!(web.restart_count, 7);

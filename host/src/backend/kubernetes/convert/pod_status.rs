@@ -49,7 +49,7 @@ pub(super) fn word(pod: &Pod) -> String {
 }
 
 /// Whether an init container stays beside the others instead of ending before them (a sidecar).
-pub(super) fn is_sidecar(container: &Container) -> bool {
+fn is_sidecar(container: &Container) -> bool {
     container.restart_policy.as_deref() == Some("Always")
 }
 

@@ -27,10 +27,23 @@ pub(super) fn some(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(|text| message(text))
 }
 
-/// A message for an error's text: one line, and no escape sequence gets through.
+/// A message for an error's text, which nobody sanitises later: one line, in which nothing hides.
 pub(in crate::backend::kubernetes) fn one_line(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = text
+        .chars()
+        .filter(|c| !is_invisible(*c))
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     message(line.trim())
+}
+
+/// Characters without width, and those that turn the direction of writing.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -55,6 +68,6 @@ mod tests {
 
     #[test]
     fn an_error_text_is_one_line() {
-        assert_eq!(one_line("a\nb\u{1b}[31m\r\n"), "a b [31m");
+        assert_eq!(one_line("a\nb\u{1b}[31m\r\n\u{202e}"), "a b [31m");
     }
 }

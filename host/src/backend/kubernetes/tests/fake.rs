@@ -81,7 +81,7 @@ impl Fake {
         };
         let client = kube::Client::new(service, "default");
         let clusters = clusters(BTreeMap::from([(prod(), Connection::Client(client))]));
-        let output = tokio::time::timeout(Duration::from_secs(60), part(clusters))
+        let output = tokio::time::timeout(Duration::from_mins(1), part(clusters))
             .await
             .expect("the scenario ends");
         let script = self.0.lock().unwrap();

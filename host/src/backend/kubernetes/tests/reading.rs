@@ -297,12 +297,12 @@ async fn a_log_that_breaks_off_is_read_again_and_one_that_never_ends_is_a_limit(
 
 #[tokio::test]
 async fn asks_the_pod_for_its_container_only_where_none_is_named() {
+    const ALL: &str = "GET /api/v1/namespaces/shop/pods/web-1/log?&container=main&previous=true\
+                       &sinceSeconds=60&tailLines=101&timestamps=true";
     let named = |names: &[&str]| {
         let containers: Vec<_> = names.iter().map(|name| json!({ "name": name })).collect();
         Reply::Json(200, json!({ "spec": { "containers": containers } }))
     };
-    const ALL: &str = "GET /api/v1/namespaces/shop/pods/web-1/log?&container=main&previous=true\
-                       &sinceSeconds=60&tailLines=101&timestamps=true";
     let mut query = log_query(100, 1_000);
     (query.container, query.previous, query.since_s, query.timestamps) =
         (None, true, Some(60), true);

@@ -10,7 +10,7 @@ const GET: &str = "GET /apis/apps/v1/namespaces/shop/deployments/web";
 const TRY: &str =
     "PATCH /apis/apps/v1/namespaces/shop/deployments/web?&dryRun=All&fieldManager=toolgate";
 const PATCH: &str = "PATCH /apis/apps/v1/namespaces/shop/deployments/web?&fieldManager=toolgate";
-const PODS: &str = "GET /api/v1/namespaces/shop/pods?&labelSelector=app%3Dweb&limit=500";
+const PODS: &str = "GET /api/v1/namespaces/shop/pods?&labelSelector=app%3Dweb&limit=250";
 const BUDGETS: &str = "GET /apis/policy/v1/namespaces/shop/poddisruptionbudgets?&limit=500";
 const AT: &str = "2026-11-21T02:13:07Z";
 const PATH: &str = "spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]";
