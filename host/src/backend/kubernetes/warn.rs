@@ -11,7 +11,7 @@ use super::convert::rollout::{ON_DELETE, partition};
 use super::convert::{count, text};
 use super::plan::{Pods, plural};
 use super::workload::Workload;
-use crate::capability::kubernetes::RolloutState;
+use crate::capability::kubernetes::{Rollout, RolloutState};
 
 /// Disruption budgets that are named.
 const BUDGETS_NAMED_MAX: usize = 5;
@@ -46,6 +46,10 @@ pub(super) fn warnings(workload: &Workload, pods: &Pods, budgets: &Budgets) -> V
     }
     match rollout.state {
         RolloutState::Complete => {}
+        // To `kubectl` a finished rollout whose pods crash later is one that goes on.
+        RolloutState::Progressing if is_rolled_out(&rollout) => {
+            warnings.push(format!("not every pod is available now: {}", rollout.message));
+        }
         RolloutState::Progressing => {
             warnings.push(format!("a rollout is already under way: {}", rollout.message));
         }
@@ -65,6 +69,11 @@ pub(super) fn warnings(workload: &Workload, pods: &Pods, budgets: &Budgets) -> V
         warnings.push("there are more pods than were counted".to_owned());
     }
     warnings
+}
+
+/// Whether all pods have the newest template, available or not.
+fn is_rolled_out(rollout: &Rollout) -> bool {
+    rollout.observed_generation >= rollout.generation && rollout.updated >= rollout.desired
 }
 
 fn of_deployment(object: &Deployment, warnings: &mut Vec<String>) {
@@ -254,6 +263,15 @@ mod tests {
                 "a rollout is already under way: paused until somebody resumes it: 1 of 2 new \
                  replicas have been made",
             ],
+        );
+        let crashing = json!({
+            "metadata": { "generation": 1 }, "spec": { "replicas": 3 },
+            "status": { "observedGeneration": 1, "replicas": 3, "updatedReplicas": 3,
+                        "availableReplicas": 1 },
+        });
+        check(
+            &Workload::Deployment(object(crashing)),
+            &["not every pod is available now: 1 of 3 new replicas are available"],
         );
         let partitioned = json!({ "rollingUpdate": { "partition": 2 } });
         check(

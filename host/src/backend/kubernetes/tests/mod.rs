@@ -4,3 +4,4 @@ mod connecting;
 mod fake;
 mod reading;
 mod restarting;
+mod try_demo;
