@@ -14,3 +14,4 @@ pub mod governance;
 pub mod schema;
 pub mod sandbox;
 pub mod transport;
+pub mod backend;

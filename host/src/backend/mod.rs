@@ -1,3 +1,4 @@
 //! Adapters.
 
 pub mod kubernetes;
+pub mod demo;
