@@ -14,4 +14,3 @@ pub mod governance;
 pub mod schema;
 pub mod sandbox;
 pub mod transport;
-pub mod backend;
