@@ -7,3 +7,4 @@ pub mod backend;
 pub mod capability;
 pub mod domain;
 pub mod gateway;
+pub mod sandbox;

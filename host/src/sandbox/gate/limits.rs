@@ -1,0 +1,95 @@
+//! How much of everything a component may have before the compiler sees it.
+
+use crate::domain::limits::Limits;
+
+/// The bounds of the gate. What compiles slowly, or expands while it compiles, is refused by its
+/// shape, because the compiler's work is not bounded by the size of its input: 1.4 KB of nested
+/// instances cost it 6.6 CPU seconds and a gigabyte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateLimits {
+    /// Bytes of the file.
+    pub component_bytes_max: u64,
+    /// Bytes of one function's body.
+    pub function_bytes_max: u64,
+    /// Functions with a body, in all modules together. Guests that carry an interpreter have some
+    /// ten thousand; a tiny one costs the compiler about 0.3 ms.
+    pub functions_max: u64,
+    /// Parameters and results of one core function type: a call of two bytes moves all of them, in
+    /// the validator as in the compiler.
+    pub signature_values_max: u64,
+    /// Locals of one function. Compiled C and Rust stay in the hundreds, interpreter loops below a
+    /// few thousand.
+    pub locals_max: u64,
+    /// Targets of all `br_table`s of one function together: an interpreter's dispatch has
+    /// hundreds, a nest of them is how a small function keeps the compiler busy.
+    pub branch_targets_max: u64,
+    /// Core instances, counted through nested instantiation: the pool has no room for more.
+    pub core_instances_max: u64,
+    /// Component instances, counted through nested instantiation. Toolchains make one for each
+    /// exported interface, composed guests some for each part.
+    pub component_instances_max: u64,
+    /// Definitions (aliases, arguments, adapters and so on), counted through nested instantiation:
+    /// the compiler handles every one again in each instance. Guests that link shared libraries
+    /// have tens of thousands of aliases.
+    pub definitions_max: u64,
+    /// Components and modules in the file, whether instantiated or not.
+    pub components_max: u64,
+    /// Components in components, and types in types. Toolchains go to four.
+    pub nesting_max: u64,
+    /// Core and component types, declarations inside of types included.
+    pub types_max: u64,
+    /// Imports of all modules and components together. A shared library imports thousands of
+    /// symbols from its neighbours.
+    pub imports_max: u64,
+    /// Exports, likewise.
+    pub exports_max: u64,
+    /// Bytes of the name of a component's import or export: people read them.
+    pub name_bytes_max: u64,
+    /// Bytes of memory that one memory begins with.
+    pub memory_bytes_max: u64,
+    /// Memories of all modules together. Composed guests have three or four.
+    pub memories_max: u64,
+    /// Elements that one table begins with.
+    pub table_elements_max: u64,
+    /// Tables of all modules together.
+    pub tables_max: u64,
+    /// Globals of all modules together; shared libraries have one for each symbol.
+    pub globals_max: u64,
+    /// Data and element segments of all modules together.
+    pub segments_max: u64,
+}
+
+impl GateLimits {
+    /// The gate's bounds for a plugin with `limits`.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            component_bytes_max: limits.component_bytes_max as u64,
+            function_bytes_max: limits.function_bytes_max as u64,
+            functions_max: 50_000,
+            signature_values_max: 128,
+            locals_max: 10_000,
+            branch_targets_max: 8_192,
+            core_instances_max: limits.core_instances_max as u64,
+            component_instances_max: 256,
+            definitions_max: 250_000,
+            components_max: 256,
+            nesting_max: 16,
+            types_max: 20_000,
+            imports_max: 50_000,
+            exports_max: 50_000,
+            name_bytes_max: 512,
+            memory_bytes_max: limits.memory_bytes_max as u64,
+            memories_max: 64,
+            table_elements_max: limits.table_elements_max as u64,
+            tables_max: 256,
+            globals_max: 100_000,
+            segments_max: 20_000,
+        }
+    }
+}
+
+impl Default for GateLimits {
+    fn default() -> Self {
+        Self::new(&Limits::default())
+    }
+}

@@ -1,0 +1,3 @@
+//! Where guests are let in and run.
+
+pub mod gate;
