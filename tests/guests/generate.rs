@@ -247,6 +247,16 @@ pub fn many_locals(count: usize) -> Vec<u8> {
     assemble(&plugin("locals", "", &core))
 }
 
+/// A plugin whose functions call another with 127 values, so many times each: two bytes a call.
+pub fn wide_calls(functions: usize, calls: usize) -> Vec<u8> {
+    let mut core = format!("(func $wide (param {}) unreachable)\n", "i32 ".repeat(127));
+    for _ in 0..functions {
+        let _ = writeln!(core, "(func unreachable {})", "call $wide\n".repeat(calls));
+    }
+    core.push_str("(func $call (param i32 i32 i32 i32) (result i32) i32.const 16)\n");
+    assemble(&plugin("wide", "", &core))
+}
+
 /// A plugin with so many small functions.
 pub fn many_functions(count: usize) -> Vec<u8> {
     let mut core = "(func (param i32) (result i32) local.get 0)\n".repeat(count);

@@ -13,6 +13,8 @@ pub enum Counted {
     Locals,
     /// Targets of the `br_table`s of one function.
     BranchTargets,
+    /// Values that calls and branches move.
+    ValuesMoved,
     /// Definitions, counted through nested instantiation.
     Definitions,
     /// Components and modules in the file.
@@ -46,6 +48,7 @@ impl fmt::Display for Counted {
             Self::SignatureValues => "parameters and results in one function type",
             Self::Locals => "locals in one function",
             Self::BranchTargets => "`br_table` targets in one function",
+            Self::ValuesMoved => "values moved by calls and branches",
             Self::Definitions => "definitions, counted through nested instantiation",
             Self::Components => "components and modules",
             Self::Types => "types",

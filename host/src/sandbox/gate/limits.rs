@@ -23,6 +23,9 @@ pub struct GateLimits {
     /// Targets of all `br_table`s of one function together: an interpreter's dispatch has
     /// hundreds, a nest of them is how a small function keeps the compiler busy.
     pub branch_targets_max: u64,
+    /// Values that calls and branches move, in all functions together: with many values to a call,
+    /// a megabyte kept the validator busy for seconds. Compiled code moves about one for each byte.
+    pub values_moved_max: u64,
     /// Core instances, counted through nested instantiation: the pool has no room for more.
     pub core_instances_max: u64,
     /// Component instances, counted through nested instantiation. Toolchains make one for each
@@ -69,6 +72,7 @@ impl GateLimits {
             signature_values_max: 128,
             locals_max: 10_000,
             branch_targets_max: 8_192,
+            values_moved_max: 64 << 20,
             core_instances_max: limits.core_instances_max as u64,
             component_instances_max: 256,
             definitions_max: 250_000,

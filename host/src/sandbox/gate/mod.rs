@@ -17,9 +17,9 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 use wasmparser::component_types::ComponentEntityType;
-use wasmparser::types::TypesRef;
+use wasmparser::types::{Types, TypesRef};
 use wasmparser::{
-    ComponentExternalKind, FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator,
+    ComponentExternalKind, FuncToValidate, FuncValidatorAllocations, FunctionBody, OperatorsReader,
     Parser, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
@@ -27,7 +27,7 @@ pub use error::{Counted, GateError};
 pub use interface::{ImportClass, InterfaceName, NotAnInterfaceName, Sealed, classify, words};
 pub use limits::GateLimits;
 
-use error::{bound, printable};
+use error::printable;
 use tally::{Item, Tally};
 
 /// What plugins may use of WebAssembly; the engine is configured to the same set. Left out is what
@@ -105,7 +105,7 @@ pub fn inspect(bytes: &[u8], limits: &GateLimits) -> Result<Inspection, GateErro
         return Err(GateError::NotWasm);
     }
     let mut tally = Tally::new(bytes, FEATURES, limits);
-    let types = validate(bytes, &mut tally, limits)?;
+    let types = validate(bytes, &mut tally)?;
     let imports = imports(&tally.imports, types.as_ref())?;
     require_tools(&tally.exports)?;
     Ok(Inspection {
@@ -121,11 +121,7 @@ pub fn inspect(bytes: &[u8], limits: &GateLimits) -> Result<Inspection, GateErro
 }
 
 /// Each section is counted before it is validated, since validating costs more.
-fn validate(
-    bytes: &[u8],
-    tally: &mut Tally<'_>,
-    limits: &GateLimits,
-) -> Result<wasmparser::types::Types, GateError> {
+fn validate(bytes: &[u8], tally: &mut Tally<'_>) -> Result<Types, GateError> {
     let mut validator = Validator::new_with_features(FEATURES);
     let mut allocations = FuncValidatorAllocations::default();
     let mut parser = Parser::new(0);
@@ -136,7 +132,7 @@ fn validate(
         tally.see(&payload)?;
         match validator.payload(&payload)? {
             ValidPayload::Func(function, body) => {
-                allocations = validate_function(function, &body, allocations, limits)?;
+                allocations = validate_function(function, &body, allocations, tally)?;
             }
             ValidPayload::End(types) => outermost = Some(types),
             ValidPayload::Ok | ValidPayload::Parser(_) => {}
@@ -152,19 +148,16 @@ fn validate_function(
     function: FuncToValidate<ValidatorResources>,
     body: &FunctionBody<'_>,
     allocations: FuncValidatorAllocations,
-    limits: &GateLimits,
+    tally: &mut Tally<'_>,
 ) -> Result<FuncValidatorAllocations, GateError> {
     let mut validator = function.into_validator(allocations);
     let mut reader = body.get_binary_reader();
     validator.read_locals(&mut reader)?;
-    let mut operators = wasmparser::OperatorsReader::new(reader);
-    let mut targets = 0_u64;
+    let mut operators = OperatorsReader::new(reader);
+    tally.begin_function();
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
-        if let Operator::BrTable { targets: table } = &operator {
-            targets = targets.saturating_add(u64::from(table.len()) + 1);
-            bound(Counted::BranchTargets, targets, limits.branch_targets_max, offset)?;
-        }
+        tally.operator(&operator, &validator, offset)?;
         validator.op(offset, &operator)?;
     }
     operators.finish()?;

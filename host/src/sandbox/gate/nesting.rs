@@ -69,9 +69,13 @@ fn declaration(
 ) -> Result<Option<u32>, GateError> {
     let offset = reader.original_position();
     match reader.read_u8()? {
-        0x00 => drop(reader.read::<CoreType<'_>>()?),
+        0x00 => {
+            reader.read::<CoreType<'_>>()?;
+        }
         0x01 => return a_type(reader),
-        0x02 => drop(reader.read::<ComponentAlias<'_>>()?),
+        0x02 => {
+            reader.read::<ComponentAlias<'_>>()?;
+        }
         0x03 => name(reader.read::<ComponentImport<'_>>()?.name, offset, limits)?,
         0x04 => {
             name(reader.read::<ComponentExternName<'_>>()?, offset, limits)?;

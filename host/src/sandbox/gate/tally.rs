@@ -3,11 +3,15 @@
 //! Instances are counted as the runtime will make them: what a nested component holds counts once
 //! for every time that the component is instantiated. The sum of each component is known when its
 //! end is read, so that a file that claims four million instances costs no more than another.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the parser's enums grow with WebAssembly; the validator refuses what is new"
+)]
 
 use wasmparser::{
     BinaryReader, ComponentAlias, ComponentExternalKind, ComponentInstance,
     ComponentOuterAliasKind, ComponentTypeRef, CompositeInnerType, Encoding, FunctionBody,
-    Instance, Payload, SectionLimited, WasmFeatures,
+    Instance, ModuleArity, Operator, Payload, SectionLimited, WasmFeatures,
 };
 
 use super::error::{Counted, GateError, bound};
@@ -72,6 +76,9 @@ pub(super) struct Tally<'a> {
     tables: u64,
     globals: u64,
     segments: u64,
+    /// Of the function that is being read.
+    branch_targets: u64,
+    values_moved: u64,
     pub functions: u64,
     pub largest_function_bytes: u64,
     pub memories: u64,
@@ -95,6 +102,8 @@ impl<'a> Tally<'a> {
             tables: 0,
             globals: 0,
             segments: 0,
+            branch_targets: 0,
+            values_moved: 0,
             functions: 0,
             largest_function_bytes: 0,
             memories: 0,
@@ -205,6 +214,51 @@ impl<'a> Tally<'a> {
         self.functions = self.functions.saturating_add(1);
         self.largest_function_bytes = self.largest_function_bytes.max(bytes);
         Ok(())
+    }
+
+    /// What follows are the operators of another function.
+    pub(super) fn begin_function(&mut self) {
+        self.branch_targets = 0;
+    }
+
+    /// Counts an operator, before `validator` moves as many values as it says.
+    pub(super) fn operator(
+        &mut self,
+        operator: &Operator<'_>,
+        validator: &impl ModuleArity,
+        offset: usize,
+    ) -> Result<(), GateError> {
+        let times = match operator {
+            Operator::BrTable { targets } => {
+                let targets = u64::from(targets.len()) + 1;
+                self.branch_targets = self.branch_targets.saturating_add(targets);
+                let max = self.limits.branch_targets_max;
+                bound(Counted::BranchTargets, self.branch_targets, max, offset)?;
+                targets
+            }
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Else
+            | Operator::End
+            | Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::Return
+            | Operator::Call { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. } => 1,
+            // The others take and leave three values at most.
+            _ => return Ok(()),
+        };
+        // Code after a function's end has no labels to look at, and the validator refuses it.
+        if validator.control_stack_height() == 0 {
+            return Ok(());
+        }
+        let (taken, left) = operator.operator_arity(validator).unwrap_or_default();
+        let moved = (u64::from(taken) + u64::from(left)).saturating_mul(times);
+        self.values_moved = self.values_moved.saturating_add(moved);
+        bound(Counted::ValuesMoved, self.values_moved, self.limits.values_moved_max, offset)
     }
 
     fn component_section(&mut self, payload: &Payload<'_>) -> Result<(), GateError> {
@@ -349,8 +403,8 @@ impl<'a> Tally<'a> {
                 ComponentAlias::InstanceExport { kind, .. } => not_a_value(kind, offset)?,
                 ComponentAlias::Outer { kind, count, index } => {
                     if kind == ComponentOuterAliasKind::Component {
-                        let aliased = self.component(count, index).unwrap_or(Weight::EMPTY);
-                        self.add_component(aliased);
+                        let outer = self.component(count, index).unwrap_or(Weight::EMPTY);
+                        self.add_component(outer);
                     }
                 }
                 ComponentAlias::CoreInstanceExport { .. } => {}

@@ -214,6 +214,7 @@ fn bounds_what_costs_the_compiler_or_the_validator() {
     too_many(generate::many_functions(50_001), Counted::Functions);
     too_many(generate::many_locals(20_000), Counted::Locals);
     too_many(generate::branch_nest(500), Counted::BranchTargets);
+    too_many(generate::wide_calls(12, 48_000), Counted::ValuesMoved);
     too_many(plugin_of("(table 20001 funcref)"), Counted::TableElements);
     too_many(plugin_of("(memory 2000)"), Counted::MemoryBytes);
     too_many(plugin_of(&"(memory 0)".repeat(65)), Counted::Memories);
@@ -258,6 +259,42 @@ fn refuses_features_that_the_engine_leaves_out() {
         }
     }
     assert!(inspect(&plugin_of("(memory 1)"), &GateLimits::default()).is_ok(), "multi-memory");
+}
+
+/// The guests in text say what to expect of them; what they say of the gate is checked here.
+#[test]
+fn does_what_the_hostile_guests_expect() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/wat");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).expect("the guests") {
+        let path = file.expect("a guest").path();
+        let source = std::fs::read_to_string(&path).expect("a guest in text");
+        let said = source.replace("\n;; ", " ");
+        let found = inspect(&generate::guest(&source), &GateLimits::default());
+        let refused = said.contains("Expected: refused by the gate");
+        assert_eq!(found.is_err(), refused, "{}: {found:?}", path.display());
+        let linked = |import: &Import| {
+            !matches!(classify(&import.interface), ImportClass::Forbidden(_) | ImportClass::Unknown)
+        };
+        let never = found.is_ok_and(|found| !found.imports.iter().all(linked));
+        let before = said.contains("Expected: refused at load, before anything is compiled");
+        assert_eq!(never, before, "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 25, "{seen} guests");
+}
+
+#[test]
+fn refuses_code_after_the_end_of_a_function() {
+    let bytes = plugin_of("(func $spare i32.const 77 drop return)");
+    let code = [0x41, 0xcd, 0x00, 0x1a, 0x0f, 0x0b];
+    let at = bytes.windows(code.len()).position(|part| part == code).expect("the code");
+    for ending in [[0x0b, 0x0f], [0x0b, 0x0b], [0x0b, 0x05]] {
+        let mut changed = bytes.clone();
+        changed[at + 3..at + 5].copy_from_slice(&ending);
+        let found = refused(&changed);
+        assert!(matches!(found, GateError::Invalid { .. }), "{found}");
+    }
 }
 
 #[test]
