@@ -211,14 +211,14 @@ fn bounds_what_costs_the_compiler_or_the_validator() {
         other => panic!("{other}"),
     };
     too_many(generate::many_types(100_000), Counted::Types);
-    too_many(generate::many_functions(50_001), Counted::Functions);
+    too_many(generate::many_functions(30_001), Counted::Functions);
     too_many(generate::many_locals(20_000), Counted::Locals);
     too_many(generate::branch_nest(500), Counted::BranchTargets);
-    too_many(generate::wide_calls(12, 48_000), Counted::ValuesMoved);
+    too_many(generate::wide_calls(3, 48_000), Counted::ValuesMoved);
     too_many(plugin_of("(table 20001 funcref)"), Counted::TableElements);
     too_many(plugin_of("(memory 2000)"), Counted::MemoryBytes);
-    too_many(plugin_of(&"(memory 0)".repeat(65)), Counted::Memories);
-    too_many(plugin_of(&"(table 0 funcref)".repeat(257)), Counted::Tables);
+    too_many(plugin_of(&"(memory 0)".repeat(16)), Counted::Memories);
+    too_many(plugin_of(&"(table 0 funcref)".repeat(65)), Counted::Tables);
     too_many(plugin_of(&"(data \"\")".repeat(20_001)), Counted::Segments);
     too_many(
         plugin_of(&format!("(type (func (param {})))", "i32 ".repeat(200))),
