@@ -30,8 +30,9 @@ pub struct GateLimits {
     pub values_moved_max: u64,
     /// Core instances, counted through nested instantiation: the pool has no room for more.
     pub core_instances_max: u64,
-    /// Component instances, counted through nested instantiation. Toolchains make one for each
-    /// exported interface; `QuickJS` comes as 25.
+    /// Component instances, counted through nested instantiation. For each, the validator compares
+    /// types of up to a million parts, in about 20 ms. Toolchains make one for each exported
+    /// interface; `QuickJS` comes as 25.
     pub component_instances_max: u64,
     /// Definitions (aliases, arguments, adapters and so on), counted through nested instantiation:
     /// the compiler handles every one again in each instance. `CPython` has 3,375.
@@ -76,7 +77,7 @@ impl GateLimits {
             branch_targets_max: 16_384,
             values_moved_max: 16 << 20,
             core_instances_max: limits.core_instances_max as u64,
-            component_instances_max: 256,
+            component_instances_max: 64,
             definitions_max: 50_000,
             components_max: 256,
             nesting_max: 16,

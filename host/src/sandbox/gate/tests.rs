@@ -146,18 +146,13 @@ fn refuses_imports_that_are_not_interfaces() {
 
 #[test]
 fn counts_instances_as_often_as_they_are_made() {
-    for levels in [6, 7, 22, 60, 100] {
-        let bytes = generate::instance_bomb(levels);
-        let count = 1_u64.checked_shl(u32::try_from(levels).unwrap()).unwrap_or(u64::MAX);
-        let found = refused(&bytes);
-        if levels == 6 {
-            assert_eq!(found, GateError::NoTools, "64 are allowed");
-        } else {
-            let max = 64;
-            let expected = GateError::TooManyInstances { kind: "core", count, max };
-            assert_eq!(found, expected, "{} bytes", bytes.len());
-        }
+    for levels in [7_u32, 22, 31] {
+        let found = refused(&generate::instance_bomb(levels as usize));
+        let expected = GateError::TooManyInstances { kind: "core", count: 1 << levels, max: 64 };
+        assert_eq!(found, expected, "{levels} levels");
     }
+    // 32 core instances, and 64 components with the outermost.
+    assert_eq!(refused(&generate::instance_bomb(5)), GateError::NoTools);
 }
 
 #[test]
@@ -173,6 +168,19 @@ fn counts_instances_that_are_reached_through_exports_of_components() {
     let limits = GateLimits { core_instances_max: 3, ..GateLimits::default() };
     let expected = GateError::TooManyInstances { kind: "core", count: 4, max: 3 };
     assert_eq!(inspect(&bytes, &limits), Err(expected));
+}
+
+#[test]
+fn counts_component_instances_without_modules_too() {
+    for (instances, nested) in [(65, false), (33, true)] {
+        let inner = if nested { "(component) (instance (instantiate 0))" } else { "" };
+        let text = format!(
+            "(component (component {inner}) {})",
+            "(instance (instantiate 0))".repeat(instances)
+        );
+        let found = refused(&generate::assemble(&text));
+        assert!(matches!(found, GateError::TooManyInstances { kind: "component", .. }), "{found}");
+    }
 }
 
 #[test]
