@@ -8,6 +8,7 @@
 mod api;
 mod clock;
 mod discovery;
+mod endpoints;
 mod identity;
 mod list;
 mod logs;
@@ -227,6 +228,7 @@ impl Shared {
             crashes: behaviour == Outcome::Crash,
         };
         task.step(&mut scene);
+        endpoints::sync(&mut scene, &task.namespace);
         if store.version() != before {
             return Some(self.step_length());
         }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::clock::{after, before, micros, parse_length, seconds};
+use super::endpoints;
 use super::identity;
 use super::logs::{Logs, Run};
 use super::ordered;
@@ -388,6 +389,22 @@ fn encode_secret(secret: &mut Value) {
 /// Lets the controllers bring up every workload whose file gives it no status, at the time of its
 /// creation, so that a healthy workload needs no more than its own spec.
 fn settle(store: &mut Store, now: Timestamp) {
+    settle_workloads(store, now);
+    let Some(namespaces) = kind_of("", "namespaces") else { return };
+    let namespaces: Vec<(String, Timestamp)> = store
+        .all(namespaces, None)
+        .map(|(key, object)| {
+            let created = text(object, "/metadata/creationTimestamp").parse();
+            (key.path.clone(), created.unwrap_or(now))
+        })
+        .collect();
+    for (namespace, created) in namespaces {
+        let mut scene = Scene { store, now: created, tells: false, crashes: false };
+        endpoints::sync(&mut scene, &namespace);
+    }
+}
+
+fn settle_workloads(store: &mut Store, now: Timestamp) {
     for plural in ["daemonsets", "statefulsets", "deployments"] {
         let (Some(kind), Some(sets)) = (kind_of("apps", plural), kind_of("apps", "replicasets"))
         else {

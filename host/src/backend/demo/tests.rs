@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet, StatefulSet},
-    core::v1::{ConfigMap, Event, Node, Pod},
+    core::v1::{ConfigMap, Endpoints, Event, Node, Pod},
 };
 use kube::{
     Api, Error,
@@ -349,6 +349,10 @@ async fn a_restart_replaces_the_pods_and_heals_checkout() {
         let log = pods.logs(pod.metadata.name.as_ref().unwrap(), &LogParams::default()).await;
         assert!(log.unwrap().contains("starting version=v2.14.0"));
     }
+    let endpoints = api::<Endpoints>(&cluster, "shop").get("checkout").await.unwrap();
+    let subset = &endpoints.subsets.unwrap()[0];
+    assert_eq!(subset.addresses.as_ref().map(Vec::len), Some(3));
+    assert_eq!(subset.not_ready_addresses, None);
     let events = api::<Event>(&cluster, "shop").list(&ListParams::default()).await.unwrap();
     for reason in
         ["ScalingReplicaSet", "SuccessfulCreate", "Scheduled", "Pulled", "Started", "Killing"]
