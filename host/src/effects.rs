@@ -84,6 +84,11 @@ impl Effects {
         executions.join_all().await;
     }
 
+    /// Whether a request of this process waits for an answer, or is being executed.
+    pub fn has_open(&self) -> bool {
+        self.desk.has_open()
+    }
+
     async fn decided(&self, decided: Decided) {
         let Decided { ticket, status, by, reason } = decided;
         let key = Key::from(&ticket.request);

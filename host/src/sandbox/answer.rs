@@ -39,7 +39,11 @@ pub(super) fn outcome(
         Err(Ended::Stopped(Stop::NotRecorded(internal)) | Ended::HostFailed(internal)) => {
             Outcome::HostFailed { internal }
         }
-        Err(ended @ (Ended::Stopped(Stop::CalledWhileListing(_)) | Ended::Trapped(_) | Ended::Refused(_))) => {
+        Err(
+            ended @ (Ended::Stopped(Stop::CalledWhileListing(_))
+            | Ended::Trapped(_)
+            | Ended::Refused(_)),
+        ) => {
             let mut internal = clean(&ended.to_string()).text;
             cut(&mut internal, ERROR_BYTES_MAX);
             tracing::warn!(plugin = %tool.plugin.manifest.id, tool = %tool.listing.name, %internal, "a guest trapped");
@@ -66,10 +70,15 @@ fn checked(tool: &Tool, output: GuestOutput, trail: &Trail) -> Outcome {
         (Some(schema), Some(value)) => {
             let problems = schema.problems_of(value);
             if !problems.is_empty() {
-                return broken(&format!("its output does not fit its schema: {}", problems.join("; ")));
+                return broken(&format!(
+                    "its output does not fit its schema: {}",
+                    problems.join("; ")
+                ));
             }
         }
-        (Some(_), None) => return broken("it has an output schema and returned no structured output"),
+        (Some(_), None) => {
+            return broken("it has an output schema and returned no structured output");
+        }
         (None, Some(value)) if !value.is_object() => {
             return broken("its structured output is not an object");
         }

@@ -95,8 +95,9 @@ impl Cache {
     fn write(&self, name: &str, code: &[u8]) -> io::Result<()> {
         let seal = self.seal(name, code)?.finalize().into_bytes();
         let draft = format!("{name}.{}.draft", std::process::id());
-        let mut file =
-            self.dir.open_with(&draft, state::private_file().write(true).create(true).truncate(true))?;
+        let mut file = self
+            .dir
+            .open_with(&draft, state::private_file().write(true).create(true).truncate(true))?;
         file.write_all(&seal)?;
         file.write_all(code)?;
         self.dir.rename(&draft, &self.dir, name)

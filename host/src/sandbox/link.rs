@@ -87,9 +87,15 @@ fn link(linker: &mut Linker<State>, capability: Capability) -> wasmtime::Result<
         state
     }
     match capability {
-        Capability::KubernetesLogs => contract::kubernetes_logs::add_to_linker::<_, Own>(linker, own),
-        Capability::KubernetesEvents => contract::kubernetes_events::add_to_linker::<_, Own>(linker, own),
-        Capability::KubernetesRead => contract::kubernetes_read::add_to_linker::<_, Own>(linker, own),
+        Capability::KubernetesLogs => {
+            contract::kubernetes_logs::add_to_linker::<_, Own>(linker, own)
+        }
+        Capability::KubernetesEvents => {
+            contract::kubernetes_events::add_to_linker::<_, Own>(linker, own)
+        }
+        Capability::KubernetesRead => {
+            contract::kubernetes_read::add_to_linker::<_, Own>(linker, own)
+        }
         Capability::KubernetesRestart => {
             contract::kubernetes_restart::add_to_linker::<_, Own>(linker, own)
         }

@@ -14,9 +14,7 @@ use super::gate::{GateLimits, Inspection};
 use super::state::State;
 use super::{Workshop, gate, link, manifest, run};
 use crate::domain::grant::Grants;
-use crate::domain::limits::{
-    DESCRIPTION_BYTES_MAX, Limits, TITLE_BYTES_MAX, TOOLS_PER_PLUGIN_MAX,
-};
+use crate::domain::limits::{DESCRIPTION_BYTES_MAX, Limits, TITLE_BYTES_MAX, TOOLS_PER_PLUGIN_MAX};
 use crate::domain::manifest::Manifest;
 use crate::domain::name::{PluginId, ToolName};
 use crate::domain::tool::ToolListing;
@@ -79,13 +77,14 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn read(plugins: &Dir, id: PluginId, limits: &Limits) -> Result<Self, LoadError> {
-        let failed = |problem: String| LoadError { plugin: id.to_string(), problems: vec![problem] };
+        let failed =
+            |problem: String| LoadError { plugin: id.to_string(), problems: vec![problem] };
         let dir = plugins.open_dir(id.as_str()).map_err(|e| failed(format!("its folder: {e}")))?;
         let file = |name: &str, bytes_max: u64| match read(&dir, name, bytes_max) {
             Ok(bytes) => Ok(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(failed(format!("there is no `{id}/{name}`; a plugin is plugin.toml and {id}.wasm")))
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(failed(format!(
+                "there is no `{id}/{name}`; a plugin is plugin.toml and {id}.wasm"
+            ))),
             Err(error) => Err(failed(format!("`{id}/{name}`: {error}"))),
         };
         let manifest = file(manifest::FILE, manifest::BYTES_MAX)?;
@@ -107,27 +106,46 @@ fn read(dir: &Dir, name: &str, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What can be said of a plugin without running anything.
+#[derive(Debug)]
+pub struct Checked {
+    /// What it asks for.
+    pub manifest: Manifest,
+    /// What was found in it.
+    pub inspection: Inspection,
+}
+
+/// Looks at a plugin's files as loading does, up to where something would be compiled.
+pub(super) fn check(files: &Files, terms: &Terms) -> Result<Checked, LoadError> {
+    let Files { id, manifest: text, wasm } = files;
+    let failed = |problems: Vec<String>| LoadError { plugin: id.to_string(), problems };
+    let of_manifest = |problem: &String| format!("plugin.toml: {problem}");
+    let manifest = manifest::parse(text, id)
+        .map_err(|problems| failed(problems.iter().map(of_manifest).collect()))?;
+    let inspection = gate::inspect(wasm, &GateLimits::new(&terms.limits))
+        .map_err(|error| failed(vec![format!("{id}.wasm: {error}")]))?;
+    link::links(&inspection, &manifest, &terms.grants).map_err(failed)?;
+    Ok(Checked { manifest, inspection })
+}
+
 /// Makes a plugin of its files.
 pub(super) async fn load(
     workshop: &Arc<Workshop>,
     files: Files,
     terms: Terms,
 ) -> Result<Vec<Tool>, LoadError> {
-    let Files { id, manifest: text, wasm } = files;
+    let id = files.id.clone();
     let failed = |problems: Vec<String>| LoadError { plugin: id.to_string(), problems };
     let one = |problem: String| failed(vec![problem]);
 
-    let manifest = manifest::parse(&text, &id)
-        .map_err(|problems| failed(problems.iter().map(|p| format!("plugin.toml: {p}")).collect()))?;
     let limits = terms.limits.clone();
-    let gate_limits = GateLimits::new(&limits);
-    let inspect = move || gate::inspect(&wasm, &gate_limits).map(|inspection| (inspection, wasm));
-    let (inspection, wasm) = tokio::task::spawn_blocking(inspect)
+    let look = move || check(&files, &terms).map(|checked| (checked, files, terms));
+    let (checked, files, terms) = tokio::task::spawn_blocking(look)
         .await
-        .map_err(|error| one(format!("{id}.wasm: the gate failed on it: {error}")))?
-        .map_err(|error| one(format!("{id}.wasm: {error}")))?;
+        .map_err(|error| one(format!("the gate failed on it: {error}")))??;
+    let Checked { manifest, inspection } = checked;
     let links = link::links(&inspection, &manifest, &terms.grants).map_err(failed)?;
-    let component = compiled(workshop, &inspection, wasm, limits.compile_cpu_s)
+    let component = compiled(workshop, &inspection, files.wasm, limits.compile_cpu_s)
         .await
         .map_err(|error| one(format!("{id}.wasm does not compile: {error}")))?;
     let pre = link::linker(&workshop.engine, &links)
@@ -143,7 +161,8 @@ pub(super) async fn load(
         inspection,
         pre,
     });
-    let listed = run::list(workshop, &plugin).await.map_err(|error| one(format!("its `list`: {error}")))?;
+    let listed =
+        run::list(workshop, &plugin).await.map_err(|error| one(format!("its `list`: {error}")))?;
     offers(&plugin, listed).map_err(failed)
 }
 
@@ -204,7 +223,9 @@ fn offer(plugin: &Arc<Plugin>, definition: Definition) -> Result<Tool, String> {
     let Definition { name, title, description, input_schema, output_schema } = definition;
     let name: ToolName = name.parse().map_err(|e: crate::domain::name::NameError| e.to_string())?;
     let Some(uses) = plugin.manifest.tools.get(&name) else {
-        return Err(format!("it lists the tool `{name}`, which its manifest does not; add [tools.{name}]"));
+        return Err(format!(
+            "it lists the tool `{name}`, which its manifest does not; add [tools.{name}]"
+        ));
     };
     if description.trim().is_empty() || description.len() > DESCRIPTION_BYTES_MAX {
         return Err(format!("`{name}`: a description has 1 to {DESCRIPTION_BYTES_MAX} bytes"));

@@ -48,11 +48,14 @@ struct RawTool {
 /// # Errors
 /// All that is wrong with it, each with its path.
 pub(super) fn parse(text: &str, folder: &PluginId) -> Result<Manifest, Vec<String>> {
-    let raw: Raw = toml::from_str(text).map_err(|error| vec![error.to_string().trim_end().to_owned()])?;
+    let raw: Raw =
+        toml::from_str(text).map_err(|error| vec![error.to_string().trim_end().to_owned()])?;
     let Raw { name, version, description, contract, capabilities, tools } = raw;
     let mut problems = Vec::new();
     if name != folder.as_str() {
-        problems.push(format!("name: it is `{name}`, but its folder is `{folder}`; make them the same"));
+        problems.push(format!(
+            "name: it is `{name}`, but its folder is `{folder}`; make them the same"
+        ));
     }
     for (field, text) in [("version", &version), ("description", &description)] {
         if text.is_empty() || text.len() > TEXT_BYTES_MAX {
@@ -66,7 +69,9 @@ pub(super) fn parse(text: &str, folder: &PluginId) -> Result<Manifest, Vec<Strin
     for (name, RawCapability { reason }) in capabilities {
         match name.parse::<Capability>() {
             _ if reason.trim().is_empty() || reason.len() > TEXT_BYTES_MAX => {
-                problems.push(format!("capabilities.{name}.reason: say why, in 1 to {TEXT_BYTES_MAX} bytes"));
+                problems.push(format!(
+                    "capabilities.{name}.reason: say why, in 1 to {TEXT_BYTES_MAX} bytes"
+                ));
             }
             Ok(capability) => {
                 asked.insert(capability, reason);

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::compile::{CHILD_ARGUMENT, Compiler, child_main};
 pub use self::engine::INSTANCES_MAX;
-pub use self::load::{LoadError, Plugin, Terms, Tool};
+pub use self::load::{Checked, LoadError, Plugin, Terms, Tool};
 pub use self::state::Ports;
 use crate::capability::ProgressSink;
 use crate::domain::call::{Cost, Outcome};
@@ -218,6 +218,27 @@ impl Workshop {
             slow_lane: Arc::new(Semaphore::new(guest_workers.saturating_sub(1).max(1))),
         })
     }
+}
+
+/// Looks at every plugin of a folder as loading does, and runs nothing.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn check(
+    plugins_dir: &Path,
+    terms: impl Fn(&PluginId) -> Terms,
+) -> Result<(Vec<Checked>, Vec<LoadError>), SandboxError> {
+    let dir = open(plugins_dir)?;
+    let (ids, mut failures) = ids(&dir, plugins_dir)?;
+    let mut plugins = Vec::new();
+    for id in ids {
+        let terms = terms(&id);
+        match load::Files::read(&dir, id, &terms.limits).and_then(|f| load::check(&f, &terms)) {
+            Ok(checked) => plugins.push(checked),
+            Err(error) => failures.push(error),
+        }
+    }
+    Ok((plugins, failures))
 }
 
 fn unreadable(path: &Path, reason: &std::io::Error) -> SandboxError {

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-use super::bindings::exports::toolgate::plugin::tools::{Definition, Output as GuestOutput, ToolError};
+use super::bindings::exports::toolgate::plugin::tools::{
+    Definition, Output as GuestOutput, ToolError,
+};
 use super::load::{Plugin, Tool};
 use super::meter::Meter;
 use super::state::{CallScene, Scene, State, Stop};
@@ -43,7 +45,10 @@ impl std::fmt::Display for Ended {
 }
 
 /// Asks a plugin for its tools, with every import closed.
-pub(super) async fn list(workshop: &Arc<Workshop>, plugin: &Arc<Plugin>) -> Result<Vec<Definition>, Ended> {
+pub(super) async fn list(
+    workshop: &Arc<Workshop>,
+    plugin: &Arc<Plugin>,
+) -> Result<Vec<Definition>, Ended> {
     let limits = plugin.terms.limits.clone();
     let (shop, guest) = (Arc::clone(workshop), Arc::clone(plugin));
     let deadline = Duration::from_millis(limits.deadline_ms);

@@ -52,13 +52,28 @@ pub(super) fn link(linker: &mut Linker<State>, parts: &BTreeSet<Sealed>) -> wasm
     for part in parts {
         match part {
             Sealed::Clocks => {
-                clocks::wall_clock::add_to_linker::<State, wasmtime_wasi::clocks::WasiClocks>(linker, wasmtime_wasi::clocks::WasiClocksView::clocks)?;
-                clocks::monotonic_clock::add_to_linker::<State, wasmtime_wasi::clocks::WasiClocks>(linker, wasmtime_wasi::clocks::WasiClocksView::clocks)?;
+                clocks::wall_clock::add_to_linker::<State, wasmtime_wasi::clocks::WasiClocks>(
+                    linker,
+                    wasmtime_wasi::clocks::WasiClocksView::clocks,
+                )?;
+                clocks::monotonic_clock::add_to_linker::<State, wasmtime_wasi::clocks::WasiClocks>(
+                    linker,
+                    wasmtime_wasi::clocks::WasiClocksView::clocks,
+                )?;
             }
             Sealed::Random => {
-                random::random::add_to_linker::<State, wasmtime_wasi::random::WasiRandom>(linker, |s| s.ctx().ctx.random())?;
-                random::insecure::add_to_linker::<State, wasmtime_wasi::random::WasiRandom>(linker, |s| s.ctx().ctx.random())?;
-                random::insecure_seed::add_to_linker::<State, wasmtime_wasi::random::WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+                random::random::add_to_linker::<State, wasmtime_wasi::random::WasiRandom>(
+                    linker,
+                    |s| s.ctx().ctx.random(),
+                )?;
+                random::insecure::add_to_linker::<State, wasmtime_wasi::random::WasiRandom>(
+                    linker,
+                    |s| s.ctx().ctx.random(),
+                )?;
+                random::insecure_seed::add_to_linker::<State, wasmtime_wasi::random::WasiRandom>(
+                    linker,
+                    |s| s.ctx().ctx.random(),
+                )?;
             }
             Sealed::Io => {
                 wasmtime_wasi_io::add_to_linker_async(linker)?;

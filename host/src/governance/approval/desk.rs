@@ -104,6 +104,12 @@ impl Desk {
         self.lock().values().any(|ticket| ticket.settled == Settled::Pending)
     }
 
+    /// Whether something waits for an answer or is being executed.
+    pub fn has_open(&self) -> bool {
+        let open = |t: &Ticket| matches!(t.settled, Settled::Pending | Settled::Executing);
+        self.lock().values().any(open)
+    }
+
     /// Holds a request and shows it to whoever may answer.
     ///
     /// # Errors

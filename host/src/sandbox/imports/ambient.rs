@@ -14,7 +14,12 @@ const PROGRESS_BYTES_MAX: usize = 256;
 const LINE_BYTES_MAX: usize = 2_048;
 
 impl progress::Host for State {
-    async fn report(&mut self, done: u32, total: Option<u32>, message: String) -> wasmtime::Result<()> {
+    async fn report(
+        &mut self,
+        done: u32,
+        total: Option<u32>,
+        message: String,
+    ) -> wasmtime::Result<()> {
         self.count("progress")?;
         let grew = self.progress_done.is_none_or(|before| done > before);
         if let Scene::Call(scene) = &self.scene

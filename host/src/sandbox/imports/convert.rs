@@ -31,7 +31,8 @@ fn created(at: Option<Timestamp>, now: Timestamp) -> types::Moment {
 }
 
 fn labels(labels: &[(String, String)]) -> Vec<types::Label> {
-    let label = |(key, value): &(String, String)| types::Label { key: clipped(key), value: clipped(value) };
+    let label =
+        |(key, value): &(String, String)| types::Label { key: clipped(key), value: clipped(value) };
     labels.iter().map(label).collect()
 }
 
@@ -67,10 +68,12 @@ fn terminated(ended: &port::Terminated, now: Timestamp) -> wit::Terminated {
 
 fn container(c: &port::Container, now: Timestamp) -> wit::Container {
     let state = match &c.state {
-        port::ContainerState::Waiting { reason, message } => wit::ContainerState::Waiting(wit::Waiting {
-            reason: clipped(reason),
-            message: maybe(message.as_ref()),
-        }),
+        port::ContainerState::Waiting { reason, message } => {
+            wit::ContainerState::Waiting(wit::Waiting {
+                reason: clipped(reason),
+                message: maybe(message.as_ref()),
+            })
+        }
         port::ContainerState::Running(since) => wit::ContainerState::Running(created(*since, now)),
         port::ContainerState::Terminated(ended) => {
             wit::ContainerState::Terminated(terminated(ended, now))
@@ -91,7 +94,8 @@ fn container(c: &port::Container, now: Timestamp) -> wit::Container {
 }
 
 pub(super) fn pod(pod: &port::Pod, now: Timestamp) -> wit::Pod {
-    let owner = |(kind, name): &(String, String)| wit::Owner { kind: clipped(kind), name: clipped(name) };
+    let owner =
+        |(kind, name): &(String, String)| wit::Owner { kind: clipped(kind), name: clipped(name) };
     wit::Pod {
         namespace: clipped(&pod.namespace),
         name: clipped(&pod.name),
@@ -190,7 +194,9 @@ pub(super) fn kind_out(kind: WorkloadKind) -> types::WorkloadKind {
 
 /// About what a list of pods weighs when it is handed over: its texts, and the records around them.
 pub(super) fn weight(pods: &[wit::Pod]) -> usize {
-    let labels = |labels: &[types::Label]| labels.iter().map(|l| l.key.len() + l.value.len() + 16).sum::<usize>();
+    let labels = |labels: &[types::Label]| {
+        labels.iter().map(|l| l.key.len() + l.value.len() + 16).sum::<usize>()
+    };
     let conditions = |all: &[types::Condition]| {
         let one = |c: &types::Condition| 128 + c.message.as_ref().map_or(0, String::len);
         all.iter().map(one).sum::<usize>()
@@ -198,7 +204,9 @@ pub(super) fn weight(pods: &[wit::Pod]) -> usize {
     let container = |c: &wit::Container| {
         let ended = |t: &wit::Terminated| 128 + t.message.as_ref().map_or(0, String::len);
         let state = match &c.state {
-            wit::ContainerState::Waiting(w) => w.reason.len() + w.message.as_ref().map_or(0, String::len),
+            wit::ContainerState::Waiting(w) => {
+                w.reason.len() + w.message.as_ref().map_or(0, String::len)
+            }
             wit::ContainerState::Terminated(t) => ended(t),
             wit::ContainerState::Running(_) | wit::ContainerState::Unknown => 32,
         };

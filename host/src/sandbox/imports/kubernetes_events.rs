@@ -1,6 +1,8 @@
 //! `kubernetes-events`: who may list events.
 
-use super::super::bindings::toolgate::plugin::kubernetes_events::{Event, EventList, EventQuery, Host};
+use super::super::bindings::toolgate::plugin::kubernetes_events::{
+    Event, EventList, EventQuery, Host,
+};
 use super::super::state::State;
 use super::convert::{clipped, moment};
 use super::{Answer, Door, Shut, object, within};
@@ -45,7 +47,8 @@ async fn list(door: Door, query: EventQuery) -> Result<EventList, Shut> {
     }
     // What has no time at all is oldest. The order of equals is fixed, so that answers compare.
     found.events.sort_by(|a, b| {
-        let key = |e: &port::Event| (e.namespace.clone(), e.involved_name.clone(), e.reason.clone());
+        let key =
+            |e: &port::Event| (e.namespace.clone(), e.involved_name.clone(), e.reason.clone());
         b.last_seen.cmp(&a.last_seen).then_with(|| key(a).cmp(&key(b)))
     });
     let total = u32::try_from(found.events.len()).unwrap_or(u32::MAX);

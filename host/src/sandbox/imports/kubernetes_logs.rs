@@ -31,8 +31,16 @@ impl Host for State {
 }
 
 async fn read(door: Door, query: LogQuery) -> Result<PodLog, Shut> {
-    let LogQuery { cluster, namespace: place, pod, container, previous, tail_lines, since_s, timestamps } =
-        query;
+    let LogQuery {
+        cluster,
+        namespace: place,
+        pod,
+        container,
+        previous,
+        tail_lines,
+        since_s,
+        timestamps,
+    } = query;
     let query = port::LogQuery {
         cluster: door.cluster(cluster)?,
         namespace: namespace(&place)?,

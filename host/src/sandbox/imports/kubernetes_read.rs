@@ -115,7 +115,8 @@ async fn list_namespaces(
     cluster: Option<String>,
 ) -> Result<Vec<NamespaceRecord>, Shut> {
     let cluster = door.cluster(cluster)?;
-    let target = Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: None };
+    let target =
+        Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: None };
     door.check("list", &target).await?;
     let kubernetes = door.scene.ports.kubernetes.clone();
     let all = door.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;

@@ -137,7 +137,9 @@ impl Door {
             Ok(Err(error)) => Err(Shut::Told(self.told(target, &error))),
             Err(error) => {
                 tracing::error!(%error, capability = %self.capability, "a port failed");
-                Err(Shut::Told(Error::Unavailable("the host failed at this; its operator finds why in its log".to_owned())))
+                Err(Shut::Told(Error::Unavailable(
+                    "the host failed at this; its operator finds why in its log".to_owned(),
+                )))
             }
         }
     }
@@ -146,7 +148,9 @@ impl Door {
         match error {
             // The same words as for what is not granted: the two are not told apart.
             CapabilityError::NotFound(_) => missing(target),
-            CapabilityError::InvalidArgument(_) => Error::InvalidArgument(safe(&error.caller_text())),
+            CapabilityError::InvalidArgument(_) => {
+                Error::InvalidArgument(safe(&error.caller_text()))
+            }
             CapabilityError::Conflict(_) => Error::Denied(safe(&error.caller_text())),
             CapabilityError::LimitExceeded(_) => Error::LimitExceeded(error.caller_text()),
             CapabilityError::Forbidden { .. } | CapabilityError::Unavailable { .. } => {
@@ -175,7 +179,9 @@ fn missing(target: &Target) -> Error {
         (Some(name), Some(namespace)) => format!(
             "{kind} `{name}` not found in namespace `{namespace}` of cluster `{cluster}`, or not granted"
         ),
-        (Some(name), None) => format!("{kind} `{name}` not found in cluster `{cluster}`, or not granted"),
+        (Some(name), None) => {
+            format!("{kind} `{name}` not found in cluster `{cluster}`, or not granted")
+        }
         (None, Some(namespace)) => {
             format!("namespace `{namespace}` not found in cluster `{cluster}`, or not granted")
         }

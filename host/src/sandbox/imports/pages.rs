@@ -116,7 +116,9 @@ impl Door {
         let cluster = self.cluster(cluster)?;
         let limit = within("limit", limit, PAGE_MAX, PAGE_MAX)?;
         if label_selector.as_ref().is_some_and(|s| s.len() > SELECTOR_BYTES_MAX) {
-            return Err(invalid(format!("`label-selector` has more than {SELECTOR_BYTES_MAX} bytes")));
+            return Err(invalid(format!(
+                "`label-selector` has more than {SELECTOR_BYTES_MAX} bytes"
+            )));
         }
         let mut cursor = cursor(continue_.as_deref())?;
         let places = if super::is_namespaced(kind) {
@@ -140,13 +142,16 @@ impl Door {
             self.check("list", &target).await?;
             let room = limit.saturating_sub(u32::try_from(found.items.len()).unwrap_or(limit));
             let page = self
-                .port(&target, fetch(List {
-                    cluster: cluster.clone(),
-                    namespace: place.clone(),
-                    label_selector: label_selector.clone(),
-                    limit: room,
-                    continue_token: cursor.token.take(),
-                }))
+                .port(
+                    &target,
+                    fetch(List {
+                        cluster: cluster.clone(),
+                        namespace: place.clone(),
+                        label_selector: label_selector.clone(),
+                        limit: room,
+                        continue_token: cursor.token.take(),
+                    }),
+                )
                 .await?;
             if one_named && page.items.is_empty() {
                 self.require_namespace(&target).await?;

@@ -1,0 +1,244 @@
+//! Construction: from a configuration to a house. Holds no rule, and branches on no business data.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::demo::{DemoCluster, ScenarioError};
+use crate::backend::kubernetes::{Clusters, ConnectError, Connection};
+use crate::capability::Clock;
+use crate::config::{AuditArguments, ClusterSource, Config};
+use crate::domain::limits::Limits;
+use crate::domain::name::{ClusterName, PluginId};
+use crate::effects::{self, Effects};
+use crate::gateway::Gateway;
+use crate::governance::admission::Governor;
+use crate::governance::approval::{ApprovalError, Desk, Folder};
+use crate::governance::audit::{Arguments, AuditError, AuditLog};
+use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms};
+
+/// Why there is no house.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// Clusters that cannot be connected with.
+    #[error("{}", join(.0))]
+    Connect(Vec<ConnectError>),
+    /// A scenario that makes no sense.
+    #[error("cluster `{cluster}`: {source}")]
+    Scenario {
+        /// Which.
+        cluster: ClusterName,
+        /// Why.
+        source: ScenarioError,
+    },
+    /// Nothing can be put on record, so nothing may run.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Nobody can be asked.
+    #[error(transparent)]
+    Approvals(#[from] ApprovalError),
+    /// Nothing can be run.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The system gives no threads, or no random numbers.
+    #[error("{0}")]
+    System(String),
+}
+
+fn join(errors: &[ConnectError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The folder of the audit log, in the state folder.
+pub const AUDIT_DIR: &str = "audit";
+
+/// The folder of the approvals, in the state folder.
+pub const APPROVALS_DIR: &str = "approvals";
+
+/// The folder of compiled code, in the cache folder.
+const COMPILED_DIR: &str = "compiled";
+
+/// A house that serves.
+pub struct House {
+    /// Where calls come in.
+    pub gateway: Arc<Gateway>,
+    /// Where writes go out.
+    pub effects: Arc<Effects>,
+    /// The embedded clusters.
+    pub embedded: BTreeMap<ClusterName, DemoCluster>,
+    stop: CancellationToken,
+    executing: JoinHandle<()>,
+    guests: Option<Runtime>,
+}
+
+impl House {
+    /// Stops; what has begun to be executed is finished first.
+    pub async fn close(mut self) {
+        self.stop.cancel();
+        if let Err(error) = (&mut self.executing).await {
+            tracing::error!(%error, "the executor of writes failed");
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(guests) = self.guests.take() {
+            guests.shutdown_background();
+        }
+    }
+}
+
+/// Builds the house.
+///
+/// # Errors
+/// Why nothing can be served. A plugin that fails is no such reason.
+pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringError> {
+    let Config {
+        plugins_dir,
+        state_dir,
+        cache_dir,
+        serve: _, // The transport's.
+        mode,
+        clusters,
+        default_cluster,
+        grants,
+        limits,
+        plugin_limits,
+        settings,
+        approvals,
+        audit,
+    } = config;
+    let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
+    let instance = instance()?;
+    let names: Vec<ClusterName> = clusters.keys().cloned().collect();
+    let (connections, embedded) = connections(clusters)?;
+    let clusters = Clusters::new(connections, Arc::clone(&clock)).map_err(WiringError::Connect)?;
+    let clusters = Arc::new(clusters);
+
+    let arguments = match audit.arguments {
+        AuditArguments::Metadata => Arguments::Metadata,
+        AuditArguments::Full => Arguments::Full,
+    };
+    let log = AuditLog::open(&state_dir.join(AUDIT_DIR), &instance, arguments, Arc::clone(&clock))?;
+    let folder = Folder::open(&state_dir.join(APPROVALS_DIR))?;
+    let effects = Arc::new(Effects::new(effects::Parts {
+        workloads: clusters.clone(),
+        kubernetes: clusters.clone(),
+        desk: Desk::new(folder, instance, approvals.expires_after, Arc::clone(&clock)),
+        audit: log.clone(),
+        mode: mode.clone(),
+        approval_required: approvals.required,
+        clock: Arc::clone(&clock),
+    }));
+    let ports = Arc::new(Ports {
+        kubernetes: clusters,
+        writes: effects.clone(),
+        clock,
+        mode: mode.clone(),
+        clusters: names,
+        default_cluster,
+        io: tokio::runtime::Handle::current(),
+    });
+    let (guests, guest_workers) = guests()?;
+    let parts = sandbox::Parts {
+        ports,
+        cache_dir: Some(cache_dir.join(COMPILED_DIR)),
+        compiler,
+        guests: guests.handle().clone(),
+        guest_workers,
+    };
+    let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
+    let sandbox = match Sandbox::load(parts, &plugins_dir, terms).await {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            guests.shutdown_background(); // Must not be dropped where one awaits.
+            return Err(error.into());
+        }
+    };
+    let gateway = Arc::new(Gateway::new(log, Governor::new(mode), sandbox));
+    let stop = CancellationToken::new();
+    let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
+    Ok(House { gateway, effects, embedded, stop, executing, guests: Some(guests) })
+}
+
+/// What the operator decided for one plugin.
+pub fn terms(
+    id: &PluginId,
+    grants: &BTreeMap<PluginId, crate::domain::grant::Grants>,
+    limits: &Limits,
+    plugin_limits: &BTreeMap<PluginId, Limits>,
+    settings: &BTreeMap<PluginId, BTreeMap<String, String>>,
+) -> Terms {
+    Terms {
+        grants: grants.get(id).cloned().unwrap_or_default(),
+        limits: plugin_limits.get(id).unwrap_or(limits).clone(),
+        settings: settings.get(id).cloned().unwrap_or_default(),
+    }
+}
+
+/// Where components are compiled: by this program, in a child of its own.
+///
+/// # Errors
+/// Where the system does not say which program this is.
+pub fn compiler() -> Result<Compiler, WiringError> {
+    let program: PathBuf = std::env::current_exe().map_err(system)?;
+    Ok(Compiler::Child(program))
+}
+
+type Connections = (BTreeMap<ClusterName, Connection>, BTreeMap<ClusterName, DemoCluster>);
+
+fn connections(clusters: BTreeMap<ClusterName, ClusterSource>) -> Result<Connections, WiringError> {
+    let (mut connections, mut embedded) = (BTreeMap::new(), BTreeMap::new());
+    for (name, source) in clusters {
+        let connection = match source {
+            ClusterSource::Kubeconfig { context, file } => {
+                Connection::Kubeconfig { path: file, context: Some(context) }
+            }
+            ClusterSource::InCluster => Connection::InCluster,
+            ClusterSource::Embedded { scenario, latency } => {
+                let cluster = match &scenario {
+                    Some(dir) => DemoCluster::load(dir),
+                    None => DemoCluster::builtin(),
+                };
+                let cluster = cluster
+                    .map_err(|source| WiringError::Scenario { cluster: name.clone(), source })?
+                    .with_latency(latency);
+                let client = cluster.client();
+                embedded.insert(name.clone(), cluster);
+                Connection::Client(client)
+            }
+        };
+        connections.insert(name, connection);
+    }
+    Ok((connections, embedded))
+}
+
+/// Threads for guests: at least two, so that one that computes without end leaves another.
+fn guests() -> Result<(Runtime, usize), WiringError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = cores.max(2);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("guest")
+        .enable_time()
+        .build()
+        .map_err(system)?;
+    Ok((runtime, workers))
+}
+
+/// Names this process in records: 64 random bits.
+fn instance() -> Result<String, WiringError> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(system)?;
+    Ok(format!("{:016x}", u64::from_be_bytes(random)))
+}
+
+fn system(error: impl std::fmt::Display) -> WiringError {
+    WiringError::System(error.to_string())
+}
