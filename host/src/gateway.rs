@@ -6,30 +6,14 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::capability::ProgressSink;
-use crate::domain::call::{Outcome, ToolCall};
-use crate::domain::capability::Tier;
+use crate::domain::call::{Cost, Outcome, ToolCall};
 use crate::domain::decision::Refusal;
-use crate::domain::name::{PluginId, ToolName};
+use crate::domain::name::ToolName;
 use crate::domain::principal::Principal;
-
-/// A tool as clients see it.
-#[derive(Debug, Clone)]
-pub struct ToolListing {
-    /// Its name.
-    pub name: ToolName,
-    /// The plugin that offers it.
-    pub plugin: PluginId,
-    /// A name for people.
-    pub title: Option<String>,
-    /// What it does.
-    pub description: String,
-    /// JSON Schema of the arguments, an object.
-    pub input_schema: Arc<serde_json::Map<String, serde_json::Value>>,
-    /// JSON Schema of the structured content, an object.
-    pub output_schema: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
-    /// What a call can do at most: hints for clients are derived from it.
-    pub tier: Tier,
-}
+pub use crate::domain::tool::ToolListing;
+use crate::governance::admission::Governor;
+use crate::governance::audit::{AuditError, AuditLog};
+use crate::sandbox::Sandbox;
 
 /// What a call is given beside its arguments.
 pub struct CallContext {
@@ -61,4 +45,64 @@ pub trait Tools: Send + Sync + 'static {
 
     /// Runs one call.
     async fn call(&self, call: ToolCall, context: CallContext) -> Result<Outcome, CallError>;
+}
+
+/// The house, in the order in which a call walks through it.
+pub struct Gateway {
+    audit: AuditLog,
+    governor: Governor,
+    sandbox: Sandbox,
+}
+
+impl Gateway {
+    /// A house of these rooms.
+    pub fn new(audit: AuditLog, governor: Governor, sandbox: Sandbox) -> Self {
+        Self { audit, governor, sandbox }
+    }
+
+    /// The plugins.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// As [`Tools::call`], with what the run cost.
+    ///
+    /// # Errors
+    /// Why it was not run.
+    pub async fn call_with_cost(
+        &self,
+        call: ToolCall,
+        context: CallContext,
+    ) -> Result<(Outcome, Cost), CallError> {
+        let trail = Arc::new(self.audit.open_trail(&call).await?); // No record, no call.
+        let offer = self.sandbox.tool(&call.tool).map(|tool| Arc::clone(&tool.offer));
+        let verdict = self.governor.admit(call, offer);
+        trail.decided(&verdict).await?;
+        let CallContext { progress, cancel } = context;
+        let (outcome, cost) = self.sandbox.run(verdict?, &trail, progress, cancel).await; // The permit is spent here.
+        trail.close(&outcome);
+        Ok((outcome, cost))
+    }
+}
+
+#[async_trait]
+impl Tools for Gateway {
+    fn list(&self, _principal: &Principal) -> Vec<Arc<ToolListing>> {
+        let admitted = |listing: &&Arc<ToolListing>| self.governor.admits(listing.tier).is_ok();
+        self.sandbox.tools().map(|tool| &tool.listing).filter(admitted).cloned().collect()
+    }
+
+    fn tool(&self, name: &ToolName) -> Option<Arc<ToolListing>> {
+        self.sandbox.tool(name).map(|tool| Arc::clone(&tool.listing))
+    }
+
+    async fn call(&self, call: ToolCall, context: CallContext) -> Result<Outcome, CallError> {
+        self.call_with_cost(call, context).await.map(|(outcome, _)| outcome)
+    }
+}
+
+impl From<AuditError> for CallError {
+    fn from(error: AuditError) -> Self {
+        Self::NoRecord(error.to_string())
+    }
 }

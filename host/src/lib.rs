@@ -5,6 +5,12 @@
 
 pub mod backend;
 pub mod capability;
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod effects;
 pub mod gateway;
+pub mod governance;
+pub mod schema;
+pub mod sandbox;
 pub mod transport;

@@ -9,9 +9,11 @@ pub mod error;
 pub mod kubernetes;
 pub mod progress;
 pub mod workloads;
+pub mod writes;
 
 pub use clock::Clock;
 pub use error::CapabilityError;
 pub use kubernetes::Kubernetes;
 pub use progress::ProgressSink;
 pub use workloads::Workloads;
+pub use writes::{WriteOutcome, WriteRequest, WriteRequests};

@@ -42,6 +42,14 @@ pub struct Output {
     pub provenance: Vec<Provenance>,
 }
 
+impl Output {
+    /// What the answer weighs: its text and its structured content as JSON.
+    pub fn bytes(&self) -> usize {
+        let structured = self.structured.as_ref().map_or(0, |value| value.to_string().len());
+        self.text.len() + structured
+    }
+}
+
 /// One source of an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance {

@@ -1,0 +1,111 @@
+use serde_json::{Value, json};
+
+use super::registry::{KINDS, Kind};
+use super::store::set;
+
+/// The version that the cluster claims: the one whose types this crate is built with.
+const GIT_VERSION: &str = "v1.34.1";
+
+/// Answers the paths that describe the API itself; `None` if `path` is not one of them.
+pub(super) fn answer(path: &str) -> Option<Value> {
+    let segments: Vec<&str> =
+        path.trim_end_matches('/').split('/').skip(1).filter(|part| !part.is_empty()).collect();
+    match segments.as_slice() {
+        ["version"] => Some(version()),
+        ["api"] => Some(json!({
+            "kind": "APIVersions",
+            "versions": ["v1"],
+            "serverAddressByClientCIDRs": [
+                { "clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1:6443" },
+            ],
+        })),
+        ["apis"] => Some(json!({
+            "kind": "APIGroupList",
+            "apiVersion": "v1",
+            "groups": groups().iter().map(|(g, v)| group(g, v)).collect::<Vec<_>>(),
+        })),
+        ["api", version] => resources("", version),
+        ["apis", name] => {
+            let (name, version) = groups().into_iter().find(|(group, _)| group == name)?;
+            let mut found = group(name, version);
+            set(&mut found, &["kind"], json!("APIGroup"));
+            set(&mut found, &["apiVersion"], json!("v1"));
+            Some(found)
+        }
+        ["apis", group, version] => resources(group, version),
+        _ => None,
+    }
+}
+
+fn version() -> Value {
+    json!({
+        "major": "1",
+        "minor": "34",
+        "gitVersion": GIT_VERSION,
+        "gitCommit": "93248f9ae092f571eb870b7664c534bfc7d00f03",
+        "gitTreeState": "clean",
+        "buildDate": "2025-09-09T19:37:20Z",
+        "goVersion": "go1.24.6",
+        "compiler": "gc",
+        "platform": "linux/amd64",
+    })
+}
+
+fn groups() -> Vec<(&'static str, &'static str)> {
+    let mut groups = Vec::new();
+    for kind in KINDS.iter().filter(|kind| !kind.group.is_empty()) {
+        if !groups.contains(&(kind.group, kind.version)) {
+            groups.push((kind.group, kind.version));
+        }
+    }
+    groups
+}
+
+fn group(name: &str, version: &str) -> Value {
+    let version = json!({ "groupVersion": format!("{name}/{version}"), "version": version });
+    json!({ "name": name, "versions": [version], "preferredVersion": version })
+}
+
+fn resources(group: &str, version: &str) -> Option<Value> {
+    let kinds: Vec<&Kind> =
+        KINDS.iter().filter(|kind| kind.group == group && kind.version == version).collect();
+    let group_version = kinds.first()?.api_version();
+    let mut resources = Vec::new();
+    for kind in kinds {
+        let mut entry = json!({
+            "name": kind.plural,
+            "singularName": kind.singular(),
+            "namespaced": kind.namespaced,
+            "kind": kind.kind,
+            "verbs": kind.verbs(),
+        });
+        if !kind.short_names.is_empty() {
+            set(&mut entry, &["shortNames"], json!(kind.short_names));
+        }
+        if kind.in_all {
+            set(&mut entry, &["categories"], json!(["all"]));
+        }
+        resources.push(entry);
+        for (part, verbs) in kind.subresources() {
+            let mut entry = json!({
+                "name": format!("{}/{part}", kind.plural),
+                "singularName": "",
+                "namespaced": kind.namespaced,
+                "kind": kind.kind,
+                "verbs": verbs,
+            });
+            if *part == "scale" {
+                set(&mut entry, &["group"], json!("autoscaling"));
+                set(&mut entry, &["version"], json!("v1"));
+                set(&mut entry, &["kind"], json!("Scale"));
+            }
+            resources.push(entry);
+        }
+    }
+    Some(json!({
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": group_version,
+        "resources": resources,
+    }))
+}

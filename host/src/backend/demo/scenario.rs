@@ -1,0 +1,418 @@
+use std::{collections::BTreeMap, io::Read as _, path::Path, time::Duration};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use cap_std::{ambient_authority, fs::Dir};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::clock::{after, before, micros, parse_length, seconds};
+use super::identity;
+use super::logs::{Logs, Run};
+use super::ordered;
+use super::pods::{Scene, kind_of, owned};
+use super::registry::{KINDS, Kind, find_kind};
+use super::rollout;
+use super::store::{Store, set, text};
+
+/// How many files a scenario may have, and how large each: a scenario is read by people.
+const FILES_MAX: usize = 500;
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How deep directories may nest: `logs/<namespace>/<pod>/`.
+const DEPTH_MAX: usize = 4;
+
+/// How many steps a workload without a status may take until its pods are ready.
+const SETTLING_STEPS_MAX: u32 = 200;
+
+/// A scenario that cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The directory or one of its files cannot be read.
+    #[error("reading scenario file `{file}`: {source}")]
+    Read {
+        /// The file, relative to the scenario's directory.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file says something that the cluster cannot serve.
+    #[error("scenario file `{file}`: {reason}")]
+    Invalid {
+        /// The file, relative to the scenario's directory.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ScenarioError {
+    fn invalid(file: &str, reason: impl Into<String>) -> Self {
+        Self::Invalid { file: file.to_owned(), reason: reason.into() }
+    }
+}
+
+/// `scenario.yaml`: what objects and logs cannot say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scenario {
+    /// A name for people.
+    #[expect(dead_code, reason = "read by people in the file; required so that none forgets it")]
+    name: String,
+    /// What new pods of a workload do, by `namespace/name`; those not named become ready.
+    #[serde(default)]
+    restart: BTreeMap<String, Outcome>,
+}
+
+/// What the pods of a rollout come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    /// They become ready and stay so.
+    Healthy,
+    /// They run out of memory and are restarted.
+    Crash,
+}
+
+impl Scenario {
+    pub(super) fn outcome(&self, namespace: &str, name: &str) -> Outcome {
+        let key = format!("{namespace}/{name}");
+        self.restart.get(&key).copied().unwrap_or(Outcome::Healthy)
+    }
+}
+
+/// What a scenario's files amount to.
+pub(super) struct Loaded {
+    pub(super) store: Store,
+    pub(super) logs: Logs,
+    pub(super) scenario: Scenario,
+}
+
+macro_rules! files {
+    ($($path:literal),+ $(,)?) => {
+        &[$(($path, include_str!(concat!("../../../scenarios/checkout-oom/", $path)))),+]
+    };
+}
+
+/// The shipped scenario, so that one binary without files can show it.
+static BUILTIN: &[(&str, &str)] = files![
+    "logs/kube-system/coredns/coredns.log",
+    "logs/payments/gateway/gateway.log",
+    "logs/payments/gateway/proxy.log",
+    "logs/payments/ledger/ledger.log",
+    "logs/shop-staging/checkout/checkout.log",
+    "logs/shop/cart-db/postgres.log",
+    "logs/shop/catalog/catalog.log",
+    "logs/shop/checkout-7d9f8b6c54-mk4zq/checkout.previous.log",
+    "logs/shop/checkout-7d9f8b6c54-qp7rj/checkout.previous.log",
+    "logs/shop/checkout-7d9f8b6c54-x2v8k/checkout.log",
+    "logs/shop/checkout-7d9f8b6c54-x2v8k/checkout.previous.log",
+    "logs/shop/checkout/checkout.log",
+    "logs/shop/frontend/frontend.log",
+    "logs/shop/nightly-report-29384775-w8dzx/report.log",
+    "logs/shop/search-reindex-h5q9n/reindex.log",
+    "objects/cluster.yaml",
+    "objects/kube-system.yaml",
+    "objects/payments.yaml",
+    "objects/shop-checkout.yaml",
+    "objects/shop-events.yaml",
+    "objects/shop-others.yaml",
+    "objects/shop-staging.yaml",
+    "scenario.yaml",
+];
+
+pub(super) fn builtin() -> Vec<(String, String)> {
+    BUILTIN.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+}
+
+/// Reads the YAML and log files below a directory; no link leads out of it.
+pub(super) fn read(dir: &Path) -> Result<Vec<(String, String)>, ScenarioError> {
+    let at = |file: &str| {
+        let file = file.to_owned();
+        move |source| ScenarioError::Read { file, source }
+    };
+    let root =
+        Dir::open_ambient_dir(dir, ambient_authority()).map_err(at(&dir.display().to_string()))?;
+    let mut files = Vec::new();
+    let mut open = vec![(String::new(), root)];
+    while let Some((prefix, dir)) = open.pop() {
+        for entry in dir.entries().map_err(at(&prefix))? {
+            let entry = entry.map_err(at(&prefix))?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let path = format!("{prefix}{name}");
+            if entry.file_type().map_err(at(&path))?.is_dir() {
+                if path.matches('/').count() >= DEPTH_MAX {
+                    return Err(ScenarioError::invalid(&path, "directories nest too deep"));
+                }
+                open.push((format!("{path}/"), entry.open_dir().map_err(at(&path))?));
+            } else if Path::new(&name).extension().is_some_and(|end| end == "yaml" || end == "log")
+            {
+                if files.len() >= FILES_MAX {
+                    let reason = format!("is one more than the {FILES_MAX} files that are read");
+                    return Err(ScenarioError::invalid(&path, reason));
+                }
+                let mut text = String::new();
+                let file = entry.open().map_err(at(&path))?;
+                file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(at(&path))?;
+                files.push((path, text));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Makes a cluster of a scenario's files, as it stands at `now`.
+pub(super) fn build(files: &[(String, String)], now: Timestamp) -> Result<Loaded, ScenarioError> {
+    let mut logs = Logs::default();
+    let mut scenario = None;
+    let mut objects = Vec::new();
+    for (path, text) in files {
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+            let reason = format!("is larger than {FILE_BYTES_MAX} bytes");
+            return Err(ScenarioError::invalid(path, reason));
+        }
+        if path == "scenario.yaml" {
+            let read = serde_saphyr::from_str(text);
+            scenario = Some(read.map_err(|error| ScenarioError::invalid(path, error.to_string()))?);
+        } else if let Some(rest) = path.strip_prefix("logs/") {
+            add_log(&mut logs, path, rest, text)?;
+        } else {
+            let read: Vec<Value> = serde_saphyr::from_multiple(text)
+                .map_err(|error| ScenarioError::invalid(path, error.to_string()))?;
+            for object in read.into_iter().filter(|object| !object.is_null()) {
+                objects.push(prepare(path, object, now)?);
+            }
+        }
+    }
+    let scenario = scenario.ok_or_else(|| {
+        ScenarioError::invalid("scenario.yaml", "is missing; every scenario has one")
+    })?;
+    let mut store = Store::new();
+    for (path, kind, mut object) in link(objects) {
+        fill_defaults(kind, &mut object);
+        let (namespace, name) =
+            (text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
+        let about = format!("{} `{namespace}/{name}`", kind.kind);
+        kind.check(&object)
+            .map_err(|error| ScenarioError::invalid(&path, format!("{about}: {error}")))?;
+        if store.read(kind, namespace, name).is_some() {
+            return Err(ScenarioError::invalid(&path, format!("{about} is there twice")));
+        }
+        if store.is_full() {
+            return Err(ScenarioError::invalid(&path, "the scenario has too many objects"));
+        }
+        store.write(kind, object);
+    }
+    settle(&mut store, now);
+    store.forget_history();
+    Ok(Loaded { store, logs, scenario })
+}
+
+fn add_log(logs: &mut Logs, path: &str, rest: &str, text: &str) -> Result<(), ScenarioError> {
+    let parts: Vec<&str> = rest.split('/').collect();
+    let [namespace, holder, file] = parts.as_slice() else {
+        let reason = "log files are named `logs/<namespace>/<pod or workload>/<container>.log`";
+        return Err(ScenarioError::invalid(path, reason));
+    };
+    let stem = file.strip_suffix(".log").unwrap_or(file);
+    let (container, run) = match stem.strip_suffix(".previous") {
+        Some(container) => (container, Run::Previous),
+        None => (stem, Run::Current),
+    };
+    logs.add((namespace, holder, container), run, text)
+        .map_err(|reason| ScenarioError::invalid(path, reason))
+}
+
+type Prepared = (String, &'static Kind, Value);
+
+/// Reads one object: its kind, its times, its identity.
+fn prepare(path: &str, mut object: Value, now: Timestamp) -> Result<Prepared, ScenarioError> {
+    let (version, name) = (text(&object, "/apiVersion"), text(&object, "/kind"));
+    let kind = find_kind(version, name).ok_or_else(|| {
+        ScenarioError::invalid(path, format!("`{version}` `{name}` is not a kind that is served"))
+    })?;
+    resolve_times(&mut object, now).map_err(|reason| ScenarioError::invalid(path, reason))?;
+    let name = text(&object, "/metadata/name").to_owned();
+    if name.is_empty() {
+        let reason = format!("an object of kind `{}` has no name", kind.kind);
+        return Err(ScenarioError::invalid(path, reason));
+    }
+    let namespace = text(&object, "/metadata/namespace").to_owned();
+    if kind.namespaced == namespace.is_empty() {
+        let needs = if kind.namespaced { "needs a" } else { "has no" };
+        let reason = format!("{} `{name}` {needs} namespace", kind.kind);
+        return Err(ScenarioError::invalid(path, reason));
+    }
+    if text(&object, "/metadata/uid").is_empty() {
+        let uid = identity::uid(&[kind.plural, &namespace, &name]);
+        set(&mut object, &["metadata", "uid"], json!(uid));
+    }
+    if text(&object, "/metadata/creationTimestamp").is_empty() {
+        let at = before(now, Duration::from_hours(41 * 24));
+        set(&mut object, &["metadata", "creationTimestamp"], json!(seconds(at)));
+    }
+    Ok((path.to_owned(), kind, object))
+}
+
+/// Replaces `$ago(12m30s)` and `$ago_micro(12m30.25s)` by the times that they mean.
+fn resolve_times(value: &mut Value, now: Timestamp) -> Result<(), String> {
+    match value {
+        Value::String(text) => {
+            let inner = |name: &str| text.strip_prefix(name)?.strip_suffix(')');
+            let (length, print): (_, fn(Timestamp) -> String) = if let Some(length) = inner("$ago(")
+            {
+                (length, seconds)
+            } else if let Some(length) = inner("$ago_micro(") {
+                (length, micros)
+            } else {
+                return Ok(());
+            };
+            let length = parse_length(length)
+                .ok_or_else(|| format!("`{text}` is no time; write it like `$ago(3d4h12m30s)`"))?;
+            *text = print(before(now, length));
+        }
+        Value::Array(items) => {
+            for item in items {
+                resolve_times(item, now)?;
+            }
+        }
+        Value::Object(map) => {
+            for item in map.values_mut() {
+                resolve_times(item, now)?;
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    Ok(())
+}
+
+/// Fills in the UIDs of owners and of what events are about.
+fn link(mut objects: Vec<Prepared>) -> Vec<Prepared> {
+    let mut uids = BTreeMap::new();
+    for (_, kind, object) in &objects {
+        let at = |field: &str| text(object, field).to_owned();
+        uids.insert(
+            (kind.kind, at("/metadata/namespace"), at("/metadata/name")),
+            at("/metadata/uid"),
+        );
+    }
+    for (_, _, object) in &mut objects {
+        let namespace = text(object, "/metadata/namespace").to_owned();
+        let owners = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut);
+        for reference in owners.into_iter().flatten() {
+            fill_uid(&uids, &namespace, reference);
+        }
+        if let Some(reference) = object.get_mut("involvedObject") {
+            fill_uid(&uids, &namespace, reference);
+        }
+    }
+    objects
+}
+
+fn fill_uid(
+    uids: &BTreeMap<(&'static str, String, String), String>,
+    namespace: &str,
+    reference: &mut Value,
+) {
+    if !text(reference, "/uid").is_empty() {
+        return;
+    }
+    let (kind, name) = (text(reference, "/kind"), text(reference, "/name"));
+    let Some(kind) = KINDS.iter().find(|known| known.kind == kind) else { return };
+    let namespace = if kind.namespaced { namespace } else { "" };
+    let uid = uids.get(&(kind.kind, namespace.to_owned(), name.to_owned()));
+    // The kubelet has always put a node's name where its UID should be.
+    let uid = if kind.is("", "nodes") { Some(name.to_owned()) } else { uid.cloned() };
+    if let Some(uid) = uid {
+        set(reference, &["uid"], json!(uid));
+    }
+}
+
+/// Writes the defaults that the server would have filled in.
+fn fill_defaults(kind: &Kind, object: &mut Value) {
+    let mut default = |path: &[&str], value: Value| {
+        let pointer = format!("/{}", path.join("/"));
+        if object.pointer(&pointer).is_none() {
+            set(object, path, value);
+        }
+    };
+    if kind.counts_generation() {
+        default(&["metadata", "generation"], json!(1));
+    }
+    match (kind.group, kind.plural) {
+        ("apps", "deployments") => {
+            default(&["spec", "replicas"], json!(1));
+            default(&["spec", "progressDeadlineSeconds"], json!(600));
+            default(&["spec", "revisionHistoryLimit"], json!(10));
+            let rolling = json!({
+                "type": "RollingUpdate",
+                "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" },
+            });
+            default(&["spec", "strategy"], rolling);
+        }
+        ("apps", "statefulsets") => {
+            default(&["spec", "replicas"], json!(1));
+            let rolling = json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 0 } });
+            default(&["spec", "updateStrategy"], rolling);
+        }
+        ("apps", "daemonsets") => {
+            let rolling = json!({
+                "type": "RollingUpdate",
+                "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 },
+            });
+            default(&["spec", "updateStrategy"], rolling);
+        }
+        ("", "namespaces") => {
+            default(&["status", "phase"], json!("Active"));
+            let name = text(object, "/metadata/name").to_owned();
+            set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], json!(name));
+        }
+        ("", "secrets") => encode_secret(object),
+        _ => {}
+    }
+}
+
+/// Moves readable `stringData` to `data`, as the server does on a write.
+fn encode_secret(secret: &mut Value) {
+    let plain = secret.as_object_mut().and_then(|map| map.remove("stringData"));
+    for (key, value) in plain.as_ref().and_then(Value::as_object).into_iter().flatten() {
+        let encoded = BASE64_STANDARD.encode(value.as_str().unwrap_or_default());
+        set(secret, &["data", key], json!(encoded));
+    }
+    if secret.get("type").is_none() {
+        set(secret, &["type"], json!("Opaque"));
+    }
+}
+
+/// Lets the controllers bring up every workload whose file gives it no status, at the time of its
+/// creation, so that a healthy workload needs no more than its own spec.
+fn settle(store: &mut Store, now: Timestamp) {
+    for plural in ["daemonsets", "statefulsets", "deployments"] {
+        let (Some(kind), Some(sets)) = (kind_of("apps", plural), kind_of("apps", "replicasets"))
+        else {
+            continue;
+        };
+        let workloads: Vec<Value> = store.all(kind, None).map(|(_, o)| (**o).clone()).collect();
+        for workload in workloads {
+            if workload.get("status").is_some() || !owned(store, sets, &workload).is_empty() {
+                continue;
+            }
+            let created = text(&workload, "/metadata/creationTimestamp").parse().unwrap_or(now);
+            let place = (text(&workload, "/metadata/namespace"), text(&workload, "/metadata/name"));
+            for n in 0..SETTLING_STEPS_MAX {
+                let version = store.version();
+                let at = after(created, Duration::from_secs(u64::from(n) * 2)).min(now);
+                let mut scene = Scene { store, now: at, tells: false, crashes: false };
+                if plural == "deployments" {
+                    rollout::step(&mut scene, place.0, place.1);
+                } else {
+                    ordered::step(&mut scene, kind, place.0, place.1);
+                }
+                if store.version() == version {
+                    break;
+                }
+            }
+        }
+    }
+}

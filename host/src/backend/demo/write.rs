@@ -1,0 +1,511 @@
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::clock::seconds;
+use super::patch::PatchForm;
+use super::registry::{Kind, find};
+use super::request::Request;
+use super::status::{Cause, Failure};
+use super::store::{Store, number, set, text, unset};
+use super::{identity, pods};
+
+/// The longest `fieldManager` that the server takes.
+const FIELD_MANAGER_BYTES_MAX: usize = 128;
+
+/// How a write ended: the answer's code and body.
+pub(super) type Written = Result<(u16, Value), Failure>;
+
+/// The parameters that all writes share.
+struct WriteOptions {
+    dry_run: bool,
+    manager: String,
+}
+
+impl WriteOptions {
+    fn parse(kind: &str, request: &Request, body: Option<&Value>) -> Result<Self, Failure> {
+        let mut dry_run = request.query.all("dryRun");
+        let in_body = body.and_then(|body| body.get("dryRun")).and_then(Value::as_array);
+        dry_run.extend(in_body.into_iter().flatten().filter_map(Value::as_str));
+        dry_run.retain(|value| !value.is_empty());
+        let manager = request.query.text("fieldManager").unwrap_or_default();
+        let mut causes = Vec::new();
+        if dry_run.iter().any(|value| *value != "All") {
+            let value = format!("{dry_run:?}");
+            causes.push(Cause::not_supported("dryRun", &value, "\"All\""));
+        }
+        if manager.len() > FIELD_MANAGER_BYTES_MAX {
+            let why = "may not be more than 128 bytes";
+            causes.push(Cause::invalid("fieldManager", &format!("{manager:?}"), why));
+        }
+        if !causes.is_empty() {
+            return Err(Failure::invalid_options("meta.k8s.io", kind, "", &causes));
+        }
+        Ok(Self { dry_run: !dry_run.is_empty(), manager: manager.to_owned() })
+    }
+}
+
+/// PATCH of one object.
+pub(super) fn patch(
+    shared: &Shared,
+    kind: &'static Kind,
+    (namespace, name): (&str, &str),
+    request: &Request,
+) -> Written {
+    let options = WriteOptions::parse("PatchOptions", request, None)?;
+    let form = PatchForm::of(request.content_type.as_deref())?;
+    let mut store = shared.store();
+    let current =
+        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    let patched = form.apply(kind, name, &current, &request.body)?;
+    let object = update(shared, &mut store, kind, &current, patched, &options)?;
+    Ok((200, object))
+}
+
+/// PUT of one object.
+pub(super) fn replace(
+    shared: &Shared,
+    kind: &'static Kind,
+    (namespace, name): (&str, &str),
+    request: &Request,
+) -> Written {
+    let options = WriteOptions::parse("UpdateOptions", request, None)?;
+    let object = body(request)?;
+    let mut store = shared.store();
+    let current =
+        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    let object = update(shared, &mut store, kind, &current, object, &options)?;
+    Ok((200, object))
+}
+
+/// GET, PUT and PATCH of the `scale` subresource.
+pub(super) fn scale(
+    shared: &Shared,
+    kind: &'static Kind,
+    (namespace, name): (&str, &str),
+    request: &Request,
+) -> Written {
+    let mut store = shared.store();
+    let current =
+        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    let now = scale_of(&current);
+    let (wanted, options) = match request.method {
+        http::Method::GET => return Ok((200, now)),
+        http::Method::PUT => (body(request)?, WriteOptions::parse("UpdateOptions", request, None)?),
+        _ => {
+            let options = WriteOptions::parse("PatchOptions", request, None)?;
+            let form = PatchForm::of(request.content_type.as_deref())?;
+            (form.apply(kind, name, &now, &request.body)?, options)
+        }
+    };
+    let replicas = wanted.pointer("/spec/replicas").cloned().unwrap_or(json!(0));
+    if !replicas.is_i64() && !replicas.is_u64() {
+        return Err(Failure::bad_request(format!(
+            "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal \
+             {replicas} into Go struct field ScaleSpec.spec.replicas of type int32"
+        )));
+    }
+    if number(&wanted, "/spec/replicas").is_some_and(|n| n < 0) {
+        let why = "must be greater than or equal to 0";
+        let cause = Cause::invalid("spec.replicas", &replicas.to_string(), why);
+        return Err(Failure::invalid_options("autoscaling", "Scale", name, &[cause]));
+    }
+    let mut object = (*current).clone();
+    set(&mut object, &["spec", "replicas"], replicas);
+    for field in ["resourceVersion", "uid"] {
+        let sent = text(&wanted, &format!("/metadata/{field}"));
+        if !sent.is_empty() {
+            set(&mut object, &["metadata", field], json!(sent));
+        }
+    }
+    let object = update(shared, &mut store, kind, &current, object, &options)?;
+    Ok((200, scale_of(&object)))
+}
+
+fn scale_of(object: &Value) -> Value {
+    let mut metadata = json!({});
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        set(
+            &mut metadata,
+            &[field],
+            object.pointer(&format!("/metadata/{field}")).cloned().unwrap_or_default(),
+        );
+    }
+    let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    let selector: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    json!({
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": metadata,
+        "spec": { "replicas": number(object, "/spec/replicas").unwrap_or(1) },
+        "status": {
+            "replicas": number(object, "/status/replicas").unwrap_or(0),
+            "selector": selector.join(","),
+        },
+    })
+}
+
+/// POST to a collection.
+pub(super) fn create(
+    shared: &Shared,
+    kind: &'static Kind,
+    namespace: Option<&str>,
+    request: &Request,
+) -> Written {
+    let options = WriteOptions::parse("CreateOptions", request, None)?;
+    let mut object = body(request)?;
+    let namespace = match (kind.namespaced, namespace) {
+        (true, None) => return Err(Failure::method_not_allowed()),
+        (_, namespace) => namespace.unwrap_or_default(),
+    };
+    let generated = text(&object, "/metadata/generateName").to_owned();
+    let mut store = shared.store();
+    if text(&object, "/metadata/name").is_empty() {
+        if generated.is_empty() {
+            let why = "name or generateName is required";
+            let cause = Cause::required("metadata.name", why);
+            return Err(Failure::invalid(kind, "", &[cause]));
+        }
+        let seed = store.version().to_string();
+        let name = format!("{generated}{}", identity::suffix(&[&generated, &seed], 5));
+        set(&mut object, &["metadata", "name"], json!(name));
+    }
+    let name = text(&object, "/metadata/name").to_owned();
+    if kind.namespaced {
+        match text(&object, "/metadata/namespace") {
+            "" => set(&mut object, &["metadata", "namespace"], json!(namespace)),
+            same if same == namespace => {}
+            _ => return Err(namespace_mismatch()),
+        }
+        let namespaces = find("", "v1", "namespaces");
+        if let Some(namespaces) = namespaces
+            && store.read(namespaces, "", namespace).is_none()
+        {
+            return Err(Failure::not_found(namespaces, namespace));
+        }
+    }
+    check(kind, &name, &object)?;
+    if store.read(kind, namespace, &name).is_some() {
+        return Err(Failure::already_exists(kind, &name));
+    }
+    if store.is_full() {
+        return Err(Failure::unknown("etcdserver: mvcc: database space exceeded"));
+    }
+    let now = shared.clock.now();
+    let uid = identity::uid(&[kind.plural, namespace, &name, &store.version().to_string()]);
+    set(&mut object, &["metadata", "uid"], json!(uid));
+    set(&mut object, &["metadata", "creationTimestamp"], json!(seconds(now)));
+    unset(&mut object, &["metadata", "resourceVersion"]);
+    if kind.counts_generation() {
+        set(&mut object, &["metadata", "generation"], json!(1));
+    }
+    own(&mut object, kind, &options.manager, now, None);
+    if options.dry_run {
+        return Ok((201, object));
+    }
+    let object = store.write(kind, object);
+    shared.wake(&mut store, kind, &object);
+    Ok((201, (*object).clone()))
+}
+
+/// DELETE of one object.
+pub(super) fn delete(
+    shared: &Shared,
+    kind: &'static Kind,
+    (namespace, name): (&str, &str),
+    request: &Request,
+) -> Written {
+    let body: Value = if request.body.is_empty() { json!({}) } else { body(request)? };
+    let options = WriteOptions::parse("DeleteOptions", request, Some(&body))?;
+    let mut store = shared.store();
+    let current =
+        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    for (field, label, meta) in
+        [("uid", "UID", "uid"), ("resourceVersion", "ResourceVersion", "resourceVersion")]
+    {
+        let wanted = text(&body, &format!("/preconditions/{field}"));
+        let found = text(&current, &format!("/metadata/{meta}"));
+        if !wanted.is_empty() && wanted != found {
+            let why = format!(
+                "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: \
+                 {found}"
+            );
+            return Err(Failure::conflict(kind, name, &why));
+        }
+    }
+    if kind.is("", "pods") {
+        let grace = number(&body, "/gracePeriodSeconds")
+            .or_else(|| number(&current, "/spec/terminationGracePeriodSeconds"))
+            .unwrap_or(30);
+        let going = pods::terminating(&current, shared.clock.now(), grace);
+        if options.dry_run {
+            return Ok((200, going));
+        }
+        let already = current.pointer("/metadata/deletionTimestamp").is_some();
+        let going = if already { current } else { store.write(kind, going) };
+        if grace == 0 {
+            pods::remove(&mut store, namespace, name);
+        }
+        shared.wake(&mut store, kind, &going);
+        return Ok((200, (*going).clone()));
+    }
+    if !options.dry_run {
+        remove_with_dependents(&mut store, kind, namespace, name);
+    }
+    let mut details = json!({
+        "name": name,
+        "kind": kind.plural,
+        "uid": text(&current, "/metadata/uid"),
+    });
+    if !kind.group.is_empty() {
+        set(&mut details, &["group"], json!(kind.group));
+    }
+    let status = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": details,
+    });
+    Ok((200, status))
+}
+
+/// Deletes an object and whatever it owned: a namespace its contents, a workload its pods.
+fn remove_with_dependents(store: &mut Store, kind: &'static Kind, namespace: &str, name: &str) {
+    let mut doomed = vec![(kind, namespace.to_owned(), name.to_owned())];
+    while let Some((kind, namespace, name)) = doomed.pop() {
+        let Some(gone) = store.remove(kind, &namespace, &name) else { continue };
+        let uid = text(&gone, "/metadata/uid");
+        for other in super::registry::KINDS {
+            let inside = kind.is("", "namespaces").then_some(name.as_str());
+            let owned = |object: &Value| {
+                object
+                    .pointer("/metadata/ownerReferences")
+                    .and_then(Value::as_array)
+                    .is_some_and(|owners| owners.iter().any(|o| text(o, "/uid") == uid))
+            };
+            let within = |object: &Value| {
+                inside.is_some_and(|inside| text(object, "/metadata/namespace") == inside)
+            };
+            doomed.extend(
+                store
+                    .all(other, None)
+                    .filter(|(_, object)| within(object) || (!uid.is_empty() && owned(object)))
+                    .map(|(_, object)| {
+                        let at = |field: &str| text(object, field).to_owned();
+                        (other, at("/metadata/namespace"), at("/metadata/name"))
+                    }),
+            );
+        }
+    }
+}
+
+fn body(request: &Request) -> Result<Value, Failure> {
+    match request.content_type.as_deref() {
+        None | Some("application/json") => {}
+        Some(_) => return Err(Failure::unsupported_media_type("application/json")),
+    }
+    let object: Value = serde_json::from_slice(&request.body).map_err(|error| {
+        Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
+    })?;
+    if object.is_object() {
+        Ok(object)
+    } else {
+        Err(Failure::bad_request("the object provided is unrecognized (must be of type Object)"))
+    }
+}
+
+fn namespace_mismatch() -> Failure {
+    Failure::bad_request(
+        "the namespace of the provided object does not match the namespace sent on the request",
+    )
+}
+
+fn check(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
+    if number(object, "/spec/replicas").is_some_and(|n| n < 0) {
+        let value = object.pointer("/spec/replicas").cloned().unwrap_or_default().to_string();
+        let why = "must be greater than or equal to 0";
+        let cause = Cause::invalid("spec.replicas", &value, why);
+        return Err(Failure::invalid(kind, name, &[cause]));
+    }
+    kind.check(object).map_err(|error| {
+        Failure::bad_request(format!(
+            "{0} in version {1:?} cannot be handled as a {0}: {error}",
+            kind.kind, kind.version
+        ))
+    })
+}
+
+/// Puts a changed object in the place of `current`, by the rules that every update obeys.
+fn update(
+    shared: &Shared,
+    store: &mut Store,
+    kind: &'static Kind,
+    current: &Value,
+    mut object: Value,
+    options: &WriteOptions,
+) -> Result<Value, Failure> {
+    let name = text(current, "/metadata/name");
+    let wanted = text(&object, "/metadata/name");
+    if wanted != name {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({wanted}) does not match the name on the URL ({name})"
+        )));
+    }
+    let namespace = text(current, "/metadata/namespace");
+    if !matches!(text(&object, "/metadata/namespace"), same if same == namespace || same.is_empty())
+    {
+        return Err(namespace_mismatch());
+    }
+    let version = text(&object, "/metadata/resourceVersion");
+    if !version.is_empty() && version != text(current, "/metadata/resourceVersion") {
+        return Err(Failure::modified(kind, name));
+    }
+    let uid = text(&object, "/metadata/uid");
+    if !uid.is_empty() && uid != text(current, "/metadata/uid") {
+        let cause = Cause::invalid("metadata.uid", &format!("{uid:?}"), "field is immutable");
+        return Err(Failure::invalid(kind, name, &[cause]));
+    }
+    keep(&mut object, current, kind);
+    check(kind, name, &object)?;
+    immutable(kind, name, current, &object)?;
+    if &object == current {
+        return Ok(object);
+    }
+    if kind.counts_generation() && is_new_generation(kind, current, &object) {
+        let next = number(current, "/metadata/generation").unwrap_or(0) + 1;
+        set(&mut object, &["metadata", "generation"], json!(next));
+    }
+    own(&mut object, kind, &options.manager, shared.clock.now(), Some(current));
+    if options.dry_run {
+        return Ok(object);
+    }
+    let object = store.write(kind, object);
+    shared.wake(store, kind, &object);
+    Ok((*object).clone())
+}
+
+/// Restores what an update of the main resource never changes.
+fn keep(object: &mut Value, current: &Value, kind: &Kind) {
+    set(object, &["kind"], json!(kind.kind));
+    set(object, &["apiVersion"], json!(kind.api_version()));
+    for field in [
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "generation",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "managedFields",
+    ] {
+        match current.pointer(&format!("/metadata/{field}")) {
+            Some(value) => set(object, &["metadata", field], value.clone()),
+            None => unset(object, &["metadata", field]),
+        }
+    }
+    if kind.subresources().iter().any(|(part, _)| *part == "status") {
+        match current.get("status") {
+            Some(status) => set(object, &["status"], status.clone()),
+            None => unset(object, &["status"]),
+        }
+    }
+    // The server drops what is empty when it encodes the typed object again.
+    for field in ["annotations", "labels"] {
+        let map = object.pointer(&format!("/metadata/{field}")).and_then(Value::as_object);
+        if map.is_some_and(serde_json::Map::is_empty) {
+            unset(object, &["metadata", field]);
+        }
+    }
+}
+
+fn immutable(kind: &Kind, name: &str, current: &Value, object: &Value) -> Result<(), Failure> {
+    let changed = |pointer: &str| current.pointer(pointer) != object.pointer(pointer);
+    if kind.group == "apps" && kind.plural != "controllerrevisions" && changed("/spec/selector") {
+        let value = object.pointer("/spec/selector").cloned().unwrap_or_default().to_string();
+        let cause = Cause::invalid("spec.selector", &value, "field is immutable");
+        return Err(Failure::invalid(kind, name, &[cause]));
+    }
+    if kind.is("", "pods") {
+        let rest = |pod: &Value| {
+            let mut spec = pod.get("spec").cloned().unwrap_or_default();
+            for list in ["containers", "initContainers"] {
+                for container in
+                    spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten()
+                {
+                    unset(container, &["image"]);
+                }
+            }
+            for field in ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"] {
+                unset(&mut spec, &[field]);
+            }
+            spec
+        };
+        if rest(current) != rest(object) {
+            let why = "pod updates may not change fields other than \
+                       `spec.containers[*].image`,`spec.initContainers[*].image`,\
+                       `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to \
+                       existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be \
+                       set to 1 if it was previously negative)";
+            return Err(Failure::invalid(kind, name, &[Cause::forbidden("spec", why)]));
+        }
+    }
+    Ok(())
+}
+
+/// Deployments also count changes of their annotations, which `rollout undo` relies on.
+fn is_new_generation(kind: &Kind, current: &Value, object: &Value) -> bool {
+    let changed = |pointer: &str| current.pointer(pointer) != object.pointer(pointer);
+    changed("/spec") || (kind.is("apps", "deployments") && changed("/metadata/annotations"))
+}
+
+/// Notes who wrote: one entry per manager, with the fields that its last write changed.
+fn own(object: &mut Value, kind: &Kind, manager: &str, now: Timestamp, before: Option<&Value>) {
+    let manager = if manager.is_empty() { "unknown" } else { manager };
+    let mut fields = json!({});
+    for part in object.as_object().into_iter().flatten() {
+        let was = before.and_then(|before| before.get(part.0));
+        if !matches!(part.0.as_str(), "kind" | "apiVersion" | "status") && was != Some(part.1) {
+            set(&mut fields, &[&format!("f:{}", part.0)], changed_fields(was, part.1));
+        }
+    }
+    for field in ["f:generation", "f:uid", "f:name", "f:namespace", "f:creationTimestamp"] {
+        unset(&mut fields, &["f:metadata", field]);
+    }
+    let entry = json!({
+        "manager": manager,
+        "operation": "Update",
+        "apiVersion": kind.api_version(),
+        "time": seconds(now),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    });
+    let entries = object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+    if let Some(entries) = entries {
+        entries.retain(|entry| {
+            text(entry, "/manager") != manager || !text(entry, "/subresource").is_empty()
+        });
+        // Managers beyond the server's own cap are merged; here the oldest gives way.
+        if entries.len() >= 10 {
+            entries.remove(0);
+        }
+        entries.push(entry);
+    } else {
+        set(object, &["metadata", "managedFields"], json!([entry]));
+    }
+}
+
+fn changed_fields(before: Option<&Value>, now: &Value) -> Value {
+    let mut fields = json!({});
+    for (name, value) in now.as_object().into_iter().flatten() {
+        let was = before.and_then(|before| before.get(name));
+        if was != Some(value) {
+            set(&mut fields, &[&format!("f:{name}")], changed_fields(was, value));
+        }
+    }
+    fields
+}

@@ -1,0 +1,147 @@
+//! What a request was about, so that its failure can be told in the words of whoever asked.
+
+use crate::capability::CapabilityError;
+
+use super::ask::{ErrorAnswer, Failure};
+use super::convert::text;
+
+/// The object or the list that a request was about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    /// In the singular and in small letters: `pod`.
+    pub(super) kind: &'static str,
+    /// `None` for a list.
+    pub(super) name: Option<&'a str>,
+    /// `None` for an object of the cluster, and for a list over all namespaces.
+    pub(super) namespace: Option<&'a str>,
+    /// Whether the request changes something: then an answer that is missing means something else.
+    pub(super) write: bool,
+}
+
+impl<'a> About<'a> {
+    pub(super) fn object(kind: &'static str, namespace: Option<&'a str>, name: &'a str) -> Self {
+        Self { kind, name: Some(name), namespace, write: false }
+    }
+
+    pub(super) fn list(kind: &'static str, namespace: Option<&'a str>) -> Self {
+        Self { kind, name: None, namespace, write: false }
+    }
+
+    pub(super) fn written(self) -> Self {
+        Self { write: true, ..self }
+    }
+
+    fn not_found(&self) -> String {
+        let Self { kind, name, namespace, .. } = self;
+        match (name, namespace) {
+            (Some(name), Some(namespace)) => {
+                format!("{kind} `{name}` not found in namespace `{namespace}`")
+            }
+            (Some(name), None) => format!("{kind} `{name}` not found"),
+            (None, _) => format!("the cluster does not know the kind `{kind}`"),
+        }
+    }
+
+    fn changed(&self) -> String {
+        let Self { kind, name, .. } = self;
+        format!(
+            "{kind} `{}` changed while this was under way, so nothing was done; ask again",
+            name.unwrap_or_default()
+        )
+    }
+
+    /// The failure in the port's words. Addresses, accounts and whatever else the server said go
+    /// to the log only, save its word on a request that is itself wrong.
+    pub(super) fn explain(&self, failure: Failure) -> CapabilityError {
+        match failure {
+            Failure::Answered(answer) => self.explain_answer(&answer),
+            Failure::TooLarge { bytes_max } => CapabilityError::LimitExceeded(format!(
+                "the cluster's answer is larger than {} MiB; ask for less at a time",
+                bytes_max >> 20
+            )),
+            Failure::Unsendable(why) => CapabilityError::InvalidArgument(text::one_line(&format!(
+                "the request cannot be sent as it is: {why}"
+            ))),
+            Failure::Connect(error) => CapabilityError::Unavailable {
+                caller: "this server cannot connect to the cluster; its operator can say more",
+                internal: error.to_string(),
+            },
+            Failure::TimedOut => self.unavailable(
+                "the cluster did not answer in time; try again later",
+                "no answer within the deadline",
+            ),
+            Failure::Credentials(internal) => CapabilityError::Unavailable {
+                caller: "this server has no valid credentials for the cluster; its operator can \
+                         say more",
+                internal,
+            },
+            Failure::Transport(internal) => {
+                self.unavailable("the cluster does not answer; try again later", &internal)
+            }
+            Failure::Garbage(internal) => self.unavailable(
+                "the cluster's answer makes no sense; its operator can say more",
+                &internal,
+            ),
+        }
+    }
+
+    fn explain_answer(&self, answer: &ErrorAnswer) -> CapabilityError {
+        let internal = answer.to_string();
+        match answer.code {
+            // A proxy or a wrong path says 404 as well; only a `Status` is about the object.
+            404 if answer.is_status => CapabilityError::NotFound(self.not_found()),
+            403 => CapabilityError::Forbidden { internal },
+            400 | 422 if answer.is_status => {
+                CapabilityError::InvalidArgument(text::one_line(&answer.message))
+            }
+            409 => CapabilityError::Conflict(self.changed()),
+            410 if self.name.is_none() => CapabilityError::InvalidArgument(
+                "the page token has expired; ask again from the first page".to_owned(),
+            ),
+            401 => CapabilityError::Unavailable {
+                caller: "the cluster does not accept this server's credentials; its operator can \
+                         say more",
+                internal,
+            },
+            // Refused before it was looked at, so this holds for a write too.
+            429 => CapabilityError::Unavailable {
+                caller: "the cluster is too busy and did nothing; try again later",
+                internal,
+            },
+            500.. => self.unavailable("the cluster has a fault; try again later", &internal),
+            _ => self.unavailable(
+                "the cluster's answer makes no sense; its operator can say more",
+                &internal,
+            ),
+        }
+    }
+
+    fn unavailable(&self, caller: &'static str, internal: &str) -> CapabilityError {
+        let caller = if self.write {
+            "the cluster did not confirm the change, which may or may not have been made; look at \
+             the workload before asking again"
+        } else {
+            caller
+        };
+        CapabilityError::Unavailable { caller, internal: format!("{self}: {internal}") }
+    }
+}
+
+impl std::fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, name, namespace, write } = self;
+        let doing = match (write, name) {
+            (true, _) => "writing",
+            (false, Some(_)) => "reading",
+            (false, None) => "listing",
+        };
+        write!(f, "{doing} {kind}")?;
+        if let Some(name) = name {
+            write!(f, " `{name}`")?;
+        }
+        if let Some(namespace) = namespace {
+            write!(f, " in `{namespace}`")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! One request to an API server: its deadline, its retries, and how much of the answer is taken.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use kube::client::{AuthError, Body};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{sleep, timeout};
+
+use super::connect::{ConnectError, Link, credentials_problem};
+use super::convert::text;
+
+/// A request with its retries. An operator waits for the answer, and one tool call makes several.
+pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The pauses before the repetitions of a read, so also their number. Short: they are for a
+/// connection that was reset or a server that is being replaced, and the deadline stands above.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// The longest `Retry-After` that is waited for. A server that asks for more is better told to the
+/// caller as busy.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(2);
+
+/// A page of 250 pods with their managed fields is about 4 MiB, 500 events 1 MiB; an object can be
+/// 1.5 MiB. Four such answers at once must fit into a small pod's memory, decoded.
+const RESPONSE_BYTES_MAX: usize = 32 << 20;
+
+/// Where reading a log ends that keeps coming. The lines that are kept are the last, so everything
+/// before them must be read; 5,000 lines of ordinary length are 1 MiB.
+const LOG_READ_BYTES_MAX: usize = 64 << 20;
+
+/// An error's body: a `Status` is seldom over 1 KiB, and only its message is used.
+const STATUS_BYTES_MAX: usize = 64 << 10;
+
+/// Of what the server said, how much goes to the log.
+const SAID_BYTES_MAX: usize = 512;
+
+/// Why there is no answer that can be used.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The server's answer is an error.
+    Answered(ErrorAnswer),
+    /// There is no client.
+    Connect(ConnectError),
+    /// The deadline passed.
+    TimedOut,
+    /// The credentials could not be renewed.
+    Credentials(String),
+    /// The connection failed.
+    Transport(String),
+    /// The answer is not what it should be.
+    Garbage(String),
+    /// The request cannot be written down as HTTP.
+    Unsendable(String),
+    /// The answer is larger than we take.
+    TooLarge { bytes_max: usize },
+}
+
+/// An answer outside 200 to 299.
+#[derive(Debug)]
+pub(super) struct ErrorAnswer {
+    pub(super) code: u16,
+    /// Of the `Status`; else the beginning of the body.
+    pub(super) message: String,
+    /// Whether the body is a Kubernetes `Status`.
+    pub(super) is_status: bool,
+    retry_after: Option<Duration>,
+}
+
+impl std::fmt::Display for ErrorAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, text::one_line(text::prefix(&self.message, SAID_BYTES_MAX)))
+    }
+}
+
+/// Which part of a body is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Take {
+    /// All of it; too much is a failure.
+    Whole,
+    /// The last so many bytes.
+    Newest(usize),
+    /// None: that the server said yes is enough.
+    Nothing,
+}
+
+/// What was taken.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) bytes: Vec<u8>,
+    /// Whether older bytes were dropped.
+    pub(super) cut: bool,
+}
+
+impl Taken {
+    pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.bytes).map_err(|error| {
+            let error = error.to_string();
+            Failure::Garbage(text::prefix(&error, SAID_BYTES_MAX).to_owned())
+        })
+    }
+}
+
+impl Link {
+    /// Sends a read, again if that may help.
+    pub(super) async fn read(
+        &self,
+        request: Request<Vec<u8>>,
+        take: Take,
+    ) -> Result<Taken, Failure> {
+        let attempts = async {
+            for pause in PAUSES {
+                match self.once(request.clone(), take).await {
+                    Err(failure) => match failure.pause_before_retry(pause) {
+                        Some(pause) => sleep(pause).await,
+                        None => return Err(failure),
+                    },
+                    taken => return taken,
+                }
+            }
+            self.once(request.clone(), take).await
+        };
+        timeout(REQUEST_DEADLINE, attempts).await.unwrap_or(Err(Failure::TimedOut))
+    }
+
+    /// Sends a write, once: nobody can know whether one without an answer was executed.
+    pub(super) async fn write(
+        &self,
+        request: Request<Vec<u8>>,
+        take: Take,
+    ) -> Result<Taken, Failure> {
+        timeout(REQUEST_DEADLINE, self.once(request, take)).await.unwrap_or(Err(Failure::TimedOut))
+    }
+
+    async fn once(&self, request: Request<Vec<u8>>, take: Take) -> Result<Taken, Failure> {
+        let client = self.client().await?;
+        let response =
+            client.send(request.map(Body::from)).await.map_err(|error| sending_failed(&error))?;
+        if response.status().is_success() {
+            return match take {
+                Take::Whole => whole(response.into_body()).await,
+                Take::Newest(bytes_max) => newest(response.into_body(), bytes_max).await,
+                Take::Nothing => Ok(Taken { bytes: Vec::new(), cut: false }),
+            };
+        }
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.forget().await;
+        }
+        Err(Failure::Answered(error_answer(response).await))
+    }
+}
+
+impl Failure {
+    /// How long to wait before asking again; `None` where asking again cannot help.
+    fn pause_before_retry(&self, pause: Duration) -> Option<Duration> {
+        match self {
+            Self::Answered(answer) if answer.code == 429 => match answer.retry_after {
+                Some(after) if after > RETRY_AFTER_MAX => None,
+                Some(after) => Some(after.max(pause)),
+                None => Some(pause),
+            },
+            Self::Answered(answer) => (answer.code >= 500).then_some(pause),
+            Self::Transport(_) => Some(pause),
+            Self::Connect(_)
+            | Self::TimedOut
+            | Self::Credentials(_)
+            | Self::Garbage(_)
+            | Self::Unsendable(_)
+            | Self::TooLarge { .. } => None,
+        }
+    }
+}
+
+fn sending_failed(error: &kube::Error) -> Failure {
+    if let kube::Error::Service(cause) = error
+        && let Some(cause) = cause.downcast_ref::<AuthError>()
+    {
+        return Failure::Credentials(credentials_problem(cause));
+    }
+    Failure::Transport(chain(error))
+}
+
+/// An error with its causes: hyper's outermost text is only "client error".
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_said = cause.to_string();
+        if !said.contains(&cause_said) {
+            said.push_str(": ");
+            said.push_str(&cause_said);
+        }
+        next = cause.source();
+    }
+    text::prefix(&said, SAID_BYTES_MAX).to_owned()
+}
+
+async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, Failure>> {
+    loop {
+        match body.frame().await? {
+            // Trailers say nothing that we use.
+            Ok(frame) => {
+                if let Ok(bytes) = frame.into_data() {
+                    return Some(Ok(bytes));
+                }
+            }
+            Err(error) => return Some(Err(Failure::Transport(chain(&error)))),
+        }
+    }
+}
+
+async fn whole(mut body: Body) -> Result<Taken, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = next_chunk(&mut body).await {
+        let chunk = chunk?;
+        if bytes.len() + chunk.len() > RESPONSE_BYTES_MAX {
+            return Err(Failure::TooLarge { bytes_max: RESPONSE_BYTES_MAX });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Taken { bytes, cut: false })
+}
+
+async fn newest(mut body: Body, bytes_max: usize) -> Result<Taken, Failure> {
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut seen = 0;
+    while let Some(chunk) = next_chunk(&mut body).await {
+        let chunk = chunk?;
+        seen += chunk.len();
+        if seen > LOG_READ_BYTES_MAX {
+            return Err(Failure::TooLarge { bytes_max: LOG_READ_BYTES_MAX });
+        }
+        bytes.extend_from_slice(&chunk);
+        // Only once in a while, so that a byte is moved a bounded number of times.
+        if bytes.len() > bytes_max.saturating_mul(2) {
+            bytes.drain(..bytes.len() - bytes_max);
+        }
+    }
+    bytes.drain(..bytes.len().saturating_sub(bytes_max));
+    Ok(Taken { cut: seen > bytes.len(), bytes })
+}
+
+/// The part of a `Status` that we use.
+#[derive(Deserialize)]
+struct StatusBody {
+    kind: String,
+    message: Option<String>,
+}
+
+async fn error_answer(response: Response<Body>) -> ErrorAnswer {
+    let code = response.status().as_u16();
+    let retry_after = response
+        .headers()
+        .get(http::header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .map(Duration::from_secs);
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    // An error whose body breaks off is still that error.
+    while let Some(Ok(chunk)) = next_chunk(&mut body).await {
+        let room = STATUS_BYTES_MAX - bytes.len();
+        bytes.extend(chunk.iter().take(room));
+        if bytes.len() == STATUS_BYTES_MAX {
+            break;
+        }
+    }
+    match serde_json::from_slice::<StatusBody>(&bytes) {
+        Ok(StatusBody { kind, message }) if kind == "Status" => {
+            let message = message.unwrap_or_default();
+            ErrorAnswer { code, message, is_status: true, retry_after }
+        }
+        _ => {
+            let message = String::from_utf8_lossy(&bytes).into_owned();
+            ErrorAnswer { code, message, is_status: false, retry_after }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Getting one object, one page, or everything up to a bound.
+
+use kube::Resource;
+use kube::api::{GetParams, ListParams};
+use kube::core::Request;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::about::About;
+use super::ask::{Failure, Take, Taken};
+use super::connect::Link;
+
+/// Objects in one answer where everything is wanted; the same number as `kubectl` asks for.
+const CHUNK: u32 = 500;
+
+/// A list as the API server writes it.
+#[derive(Deserialize)]
+pub(super) struct ListAnswer<K> {
+    kind: String,
+    #[serde(default)]
+    metadata: ListAnswerMeta,
+    /// `null` where there is none, in the answers of some aggregated servers.
+    items: Option<Vec<K>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListAnswerMeta {
+    #[serde(rename = "continue")]
+    token: Option<String>,
+    remaining_item_count: Option<i64>,
+}
+
+/// One page.
+pub(super) struct Chunk<K> {
+    pub(super) items: Vec<K>,
+    pub(super) continue_token: Option<String>,
+    pub(super) remaining: Option<u64>,
+}
+
+/// Everything, or as much of it as the bound allows.
+pub(super) struct All<T> {
+    pub(super) items: Vec<T>,
+    pub(super) truncated: bool,
+}
+
+impl Link {
+    /// One object, undecoded.
+    pub(super) async fn object<K: Resource<DynamicType = ()>>(
+        &self,
+        about: &About<'_>,
+    ) -> Result<Taken, Failure> {
+        let request = Request::new(K::url_path(&(), about.namespace))
+            .get(about.name.unwrap_or_default(), &GetParams::default())
+            .map_err(|error| Failure::Unsendable(error.to_string()))?;
+        self.read(request, Take::Whole).await
+    }
+
+    /// One page of a list.
+    pub(super) async fn page<K>(
+        &self,
+        about: &About<'_>,
+        params: &ListParams,
+    ) -> Result<Chunk<K>, Failure>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let request = Request::new(K::url_path(&(), about.namespace))
+            .list(params)
+            .map_err(|error| Failure::Unsendable(error.to_string()))?;
+        let answer: ListAnswer<K> = self.read(request, Take::Whole).await?.decode()?;
+        if !answer.kind.ends_with("List") {
+            return Err(Failure::Garbage(format!("a list of kind {:?}", answer.kind)));
+        }
+        Ok(Chunk {
+            items: answer.items.unwrap_or_default(),
+            continue_token: answer.metadata.token.filter(|token| !token.is_empty()),
+            remaining: answer.metadata.remaining_item_count.and_then(|n| n.try_into().ok()),
+        })
+    }
+
+    /// Every object that `convert` lets through, from at most `max` of them, `params.limit` or
+    /// [`CHUNK`] at a time.
+    pub(super) async fn all<K, T>(
+        &self,
+        about: &About<'_>,
+        mut params: ListParams,
+        max: usize,
+        mut convert: impl FnMut(&K) -> Option<T> + Send,
+    ) -> Result<All<T>, Failure>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync,
+        T: Send,
+    {
+        let limit = *params.limit.get_or_insert(CHUNK);
+        let mut items = Vec::new();
+        let mut seen = 0;
+        // A server that gives fewer than it is asked for, or none, must not keep us here for ever.
+        for _ in 0..2 * max.div_ceil(limit.max(1) as usize) {
+            let chunk = match self.page::<K>(about, &params).await {
+                Ok(chunk) => chunk,
+                // Listing took longer than the server remembers; what came is from one moment.
+                Err(Failure::Answered(answer)) if answer.code == 410 && seen > 0 => break,
+                Err(failure) => return Err(failure),
+            };
+            let room = max - seen;
+            seen += chunk.items.len().min(room);
+            items.extend(chunk.items.iter().take(room).filter_map(&mut convert));
+            let is_over = chunk.items.len() > room;
+            match chunk.continue_token {
+                None => return Ok(All { items, truncated: is_over }),
+                Some(_) if seen == max => break,
+                token => params.continue_token = token,
+            }
+        }
+        Ok(All { items, truncated: true })
+    }
+}

@@ -1,0 +1,7 @@
+//! The adapter against an API server that follows a script, behind a real client.
+
+mod connecting;
+mod fake;
+mod reading;
+mod restarting;
+mod try_demo;

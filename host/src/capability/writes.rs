@@ -1,0 +1,68 @@
+//! Requesting a write. A guest's import states what it wants; who answers holds the request, asks a
+//! person and executes it.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::error::CapabilityError;
+use super::kubernetes::Rollout;
+use crate::domain::name::{ApprovalId, CallId, PluginId, ToolName};
+use crate::domain::principal::Principal;
+use crate::domain::write::{Plan, Verb, WorkloadRef};
+
+/// A typed request for a write.
+#[derive(Debug, Clone)]
+pub struct WriteRequest {
+    /// The call that it was made in.
+    pub call: CallId,
+    /// For whom.
+    pub principal: Principal,
+    /// By which plugin.
+    pub plugin: PluginId,
+    /// By which code, exactly.
+    pub digest: String,
+    /// By which tool.
+    pub tool: ToolName,
+    /// What.
+    pub verb: Verb,
+    /// On what.
+    pub target: WorkloadRef,
+    /// The caller's own words, already cleaned and bounded. Quoted to the approver, never more.
+    pub reason: Option<String>,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone)]
+pub enum WriteOutcome {
+    /// The host executed it.
+    Performed {
+        /// The approval that it was done under.
+        approval: Option<ApprovalId>,
+        /// What was done.
+        plan: Plan,
+        /// When.
+        executed: Timestamp,
+        /// How far it is.
+        rollout: Rollout,
+    },
+    /// Dry run.
+    Planned(Plan),
+    /// A person must say yes first.
+    ApprovalRequired {
+        /// What the approver types.
+        id: ApprovalId,
+        /// When the request lapses.
+        expires: Timestamp,
+        /// What they are asked.
+        plan: Plan,
+    },
+    /// No, and why, for the caller.
+    Denied(String),
+}
+
+/// Takes requests for writes.
+#[async_trait]
+pub trait WriteRequests: Send + Sync + 'static {
+    /// Asking again with the same request returns the state of the one that is under way.
+    async fn request(&self, request: WriteRequest) -> Result<WriteOutcome, CapabilityError>;
+}

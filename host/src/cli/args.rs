@@ -1,0 +1,305 @@
+//! The grammar of the command line. The texts for people are in `help.rs`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use serde_json::{Map, Value};
+
+use super::help;
+use crate::config::{listen_address, shown};
+use crate::domain::limits::ARGUMENTS_BYTES_MAX;
+use crate::domain::name::{ApprovalId, CallId, ToolName};
+
+/// The whole command line.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "toolgate",
+    version,
+    about = help::TOOLGATE,
+    long_about = help::TOOLGATE_LONG,
+    after_long_help = help::TOOLGATE_EXAMPLES,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Globals {
+    /// The configuration [default: `$TOOLGATE_CONFIG`, else `./toolgate.toml`, else
+    /// `~/.config/toolgate/toolgate.toml`]
+    #[arg(long, global = true, value_name = "FILE", help_heading = help::GLOBAL)]
+    pub config: Option<PathBuf>,
+    /// Answer in JSON, for programs
+    #[arg(long, global = true, help_heading = help::GLOBAL)]
+    pub json: bool,
+    /// Colours: `auto` (in a terminal, unless `NO_COLOR` is set), `always` or `never`
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = help::GLOBAL
+    )]
+    pub color: Color,
+    /// Say more in the log on standard error; `-vv` says most
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = help::GLOBAL)]
+    pub verbose: u8,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// In a terminal, unless `NO_COLOR` is set or `CLICOLOR` is 0
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Serve the tools to MCP clients
+    #[command(long_about = help::SERVE_LONG,
+              after_long_help = help::SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Check configuration, manifests and grants; run nothing
+    #[command(long_about = help::CHECK_LONG,
+              after_long_help = help::CHECK_EXAMPLES)]
+    Check,
+    /// List the tools that clients see
+    #[command(long_about = help::TOOLS_LONG,
+              after_long_help = help::TOOLS_EXAMPLES)]
+    Tools,
+    /// Call one tool, as a client would
+    #[command(long_about = help::CALL_LONG,
+              after_long_help = help::CALL_EXAMPLES)]
+    Call(Call),
+    /// List the plugins, what they ask for and what they got
+    #[command(long_about = help::PLUGINS_LONG,
+              after_long_help = help::PLUGINS_EXAMPLES)]
+    Plugins,
+    /// Show what a component could do, without running it
+    #[command(long_about = help::INSPECT_LONG,
+              after_long_help = help::INSPECT_EXAMPLES)]
+    Inspect(Inspect),
+    /// Answer the writes that wait for a person
+    #[command(long_about = help::APPROVALS_LONG,
+              after_long_help = help::APPROVALS_EXAMPLES)]
+    Approvals(Approvals),
+    /// Show who called what, and what came of it
+    #[command(long_about = help::AUDIT_LONG,
+              after_long_help = help::AUDIT_EXAMPLES)]
+    Audit(Audit),
+    /// See it work: an incident in an embedded cluster
+    #[command(long_about = help::DEMO_LONG,
+              after_long_help = help::DEMO_EXAMPLES)]
+    Demo(Demo),
+    /// Serve the embedded cluster's Kubernetes API, for kubectl
+    #[command(long_about = help::DEMO_CLUSTER_LONG,
+              after_long_help = help::DEMO_CLUSTER_EXAMPLES)]
+    DemoCluster(DemoCluster),
+    /// Print a script that completes commands in a shell
+    #[command(long_about = help::COMPLETION_LONG,
+              after_long_help = help::COMPLETION_EXAMPLES)]
+    Completion(Completion),
+}
+
+/// `toolgate serve`
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Serve many clients over HTTP instead of one over standard input and output
+    #[arg(long)]
+    pub http: bool,
+    /// Where to listen, instead of `serve.listen` of the configuration
+    #[arg(long, requires = "http", value_name = "ADDR", value_parser = address)]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `toolgate call`
+#[derive(Debug, Clone, Args)]
+pub struct Call {
+    /// The tool, as `toolgate tools` lists it
+    pub tool: ToolName,
+    /// One argument; its type is the schema's. Repeat it for more, and for the items of a list
+    #[arg(long = "arg", value_name = "KEY=VALUE", value_parser = pair)]
+    pub args: Vec<(String, String)>,
+    /// All arguments, as a JSON object
+    #[arg(long, value_name = "JSON", value_parser = object, conflicts_with = "args")]
+    pub args_json: Option<Arguments>,
+    /// Where a person has to approve, wait for the answer
+    #[arg(long)]
+    pub wait: bool,
+    /// Whom to call as, for records and rules [default: your login name]
+    #[arg(long = "as", value_name = "NAME", value_parser = subject)]
+    pub subject: Option<String>,
+}
+
+/// A JSON object from the command line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arguments(pub Map<String, Value>);
+
+/// `toolgate inspect`
+#[derive(Debug, Clone, Args)]
+pub struct Inspect {
+    /// A component
+    #[arg(value_name = "FILE.wasm")]
+    pub file: PathBuf,
+}
+
+/// `toolgate approvals`
+#[derive(Debug, Clone, Args)]
+pub struct Approvals {
+    /// What to do about them.
+    #[command(subcommand)]
+    pub command: ApprovalsCommand,
+}
+
+/// What to do about approvals.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ApprovalsCommand {
+    /// List what waits for an answer
+    List,
+    /// Show what exactly would be done, and who asks
+    Show {
+        /// The approval, as `toolgate approvals list` shows it
+        id: ApprovalId,
+    },
+    /// Say yes: the host does what is shown, once
+    Approve {
+        /// The approval, as `toolgate approvals list` shows it
+        id: ApprovalId,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: Option<String>,
+    },
+    /// Say no
+    Deny {
+        /// The approval, as `toolgate approvals list` shows it
+        id: ApprovalId,
+        /// Why, for the record and for the caller
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: Option<String>,
+    },
+}
+
+/// `toolgate audit`
+#[derive(Debug, Clone, Args)]
+pub struct Audit {
+    /// Go on with records as they are written
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only this call, all of its stages
+    #[arg(long, value_name = "ID")]
+    pub call: Option<CallId>,
+    /// Only the last N calls
+    #[arg(long, value_name = "N", conflicts_with = "call",
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub last: Option<u32>,
+}
+
+/// `toolgate demo`
+#[derive(Debug, Clone, Args)]
+pub struct Demo {
+    /// Where to serve HTTP
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = address)]
+    pub http: SocketAddr,
+    /// Serve one client over standard input and output instead
+    #[arg(long, conflicts_with = "http")]
+    pub stdio: bool,
+    /// Where the plugins lie [default: those that come with Toolgate]
+    #[arg(long, value_name = "DIR")]
+    pub plugins: Option<PathBuf>,
+}
+
+/// `toolgate demo-cluster`
+#[derive(Debug, Clone, Args)]
+pub struct DemoCluster {
+    /// Where to serve the Kubernetes API
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8001", value_parser = address)]
+    pub listen: SocketAddr,
+    /// Write a kubeconfig for it here
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// `toolgate completion`
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Completion {
+    /// The shell
+    pub shell: Shell,
+}
+
+impl Completion {
+    /// The script.
+    pub fn script(self) -> Vec<u8> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "toolgate", &mut script);
+        script
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    listen_address(text).map_err(|(text, hint)| format!("{text}\n\nhint: {hint}"))
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some(_) | None => Err("there is no `=`\n\nhint: say `--arg namespace=shop`".to_owned()),
+    }
+}
+
+fn object(text: &str) -> Result<Arguments, String> {
+    let hint = "\n\nhint: say `--args-json '{\"namespace\": \"shop\"}'`";
+    if text.len() > ARGUMENTS_BYTES_MAX {
+        return Err(format!("it is larger than {ARGUMENTS_BYTES_MAX} bytes{hint}"));
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(map)) => Ok(Arguments(map)),
+        Ok(_) => Err(format!("it is no JSON object{hint}")),
+        Err(error) => Err(format!("it is no JSON: {error}{hint}")),
+    }
+}
+
+/// Longer names are no names.
+const SUBJECT_CHARS_MAX: usize = 128;
+
+fn subject(text: &str) -> Result<String, String> {
+    bounded(text, SUBJECT_CHARS_MAX)
+}
+
+/// A reason is a sentence or two; the ticket has the story.
+const REASON_CHARS_MAX: usize = 500;
+
+fn reason(text: &str) -> Result<String, String> {
+    bounded(text, REASON_CHARS_MAX)
+}
+
+/// A text for records: printable, and short enough.
+fn bounded(text: &str, chars_max: usize) -> Result<String, String> {
+    let hint = format!("\n\nhint: say 1 to {chars_max} characters in one line");
+    if text.trim().is_empty() {
+        return Err(format!("it is empty{hint}"));
+    }
+    if text.chars().count() > chars_max {
+        return Err(format!("it is longer than {chars_max} characters{hint}"));
+    }
+    match text.chars().find(|c| c.is_control()) {
+        Some(c) => Err(format!("it has `{}` in it{hint}", shown(&c.to_string()))),
+        None => Ok(text.to_owned()),
+    }
+}

@@ -1,0 +1,161 @@
+//! What `--help` says beyond one line. Each command has a paragraph that teaches, and examples to
+//! copy.
+
+pub(super) const GLOBAL: &str = "Global options";
+
+pub(super) const TOOLGATE: &str =
+    "Kubernetes tools for agents, in WebAssembly, holding only what you grant";
+
+pub(super) const TOOLGATE_LONG: &str = "\
+Kubernetes tools for agents, in WebAssembly, holding only what you grant.
+
+Toolgate is an MCP server. Each tool comes from a plugin, a WebAssembly component without \
+network, files or credentials. A plugin's manifest asks for capabilities, `toolgate.toml` grants \
+them, and what runs has both. Writes wait for a person, and everything is recorded.";
+
+pub(super) const TOOLGATE_EXAMPLES: &str = "\
+Examples:
+  toolgate demo                       see it work, without a cluster
+  toolgate check                      see what the configuration grants
+  toolgate tools                      see what agents get
+  toolgate serve                      what an MCP client starts
+  toolgate approvals list             see what waits for your yes";
+
+pub(super) const SERVE_LONG: &str = "\
+Serve the tools to MCP clients.
+
+Without options, one client talks over standard input and output: this is the command to put \
+into the client's settings. With `--http`, many clients talk to the endpoint `/mcp`. The \
+listener takes a loopback address only, since its callers are not authenticated. The log goes to \
+standard error.";
+
+pub(super) const SERVE_EXAMPLES: &str = "\
+Examples:
+  toolgate serve
+  toolgate serve --config ~/toolgate/toolgate.toml
+  toolgate serve --http --listen 127.0.0.1:9090";
+
+pub(super) const CHECK_LONG: &str = "\
+Check configuration, manifests and grants; run nothing.
+
+Shows every problem at once, each with its line and what to do, or the grants as they are in \
+effect: what each plugin asked for, what it was given, and how far that reaches. No plugin's \
+code runs and no cluster is asked. Fails if there is a problem, so a pipeline can call it.";
+
+pub(super) const CHECK_EXAMPLES: &str = "\
+Examples:
+  toolgate check
+  toolgate check --config deploy/toolgate.toml
+  toolgate check --json";
+
+pub(super) const TOOLS_LONG: &str = "\
+List the tools that clients see.
+
+Each with its plugin and what a call of it can do at most: read, reversible, destructive. That \
+is derived from the capabilities that the tool uses; a plugin cannot claim it. `--json` shows \
+the schemas as well.";
+
+pub(super) const TOOLS_EXAMPLES: &str = "\
+Examples:
+  toolgate tools
+  toolgate tools --json";
+
+pub(super) const CALL_LONG: &str = "\
+Call one tool, as a client would.
+
+The call takes the way of every other call: grants, modes, limits, approvals and the audit log. \
+A value after `--arg` is taken as the tool's schema says: numbers, true and false, lists and \
+objects are read as JSON, everything else is text.";
+
+pub(super) const CALL_EXAMPLES: &str = "\
+Examples:
+  toolgate call list_pods --arg namespace=shop
+  toolgate call get_pod_logs --arg namespace=shop --arg pod_name=web-1 --arg tail_lines=50
+  toolgate call get_pod_logs --args-json '{\"namespace\": \"shop\", \"pod_name\": \"web-1\"}'
+  toolgate call restart_deployment --arg namespace=shop --arg deployment_name=web --wait";
+
+pub(super) const PLUGINS_LONG: &str = "\
+List the plugins, what they ask for and what they got.
+
+A plugin is a folder with a component and its `plugin.toml` in it. A plugin that asks for a \
+capability which is not granted is not loaded; the list says which lines to add to \
+`toolgate.toml`.";
+
+pub(super) const PLUGINS_EXAMPLES: &str = "\
+Examples:
+  toolgate plugins
+  toolgate plugins --json";
+
+pub(super) const INSPECT_LONG: &str = "\
+Show what a component could do, without running it.
+
+Reads the file's imports, which are all that a component can ever call, its exports, its size \
+and its digest. An import that Toolgate does not offer is marked: such a component cannot be \
+loaded. Needs no configuration.";
+
+pub(super) const INSPECT_EXAMPLES: &str = "\
+Examples:
+  toolgate inspect plugins/pods/pods.wasm
+  toolgate inspect download.wasm --json";
+
+pub(super) const APPROVALS_LONG: &str = "\
+Answer the writes that wait for a person.
+
+An approval shows a typed request: which object, what changes, who asks, and until when the \
+answer counts. After a yes the host does exactly that, once; it refuses if the object has \
+changed since. No tool can answer.";
+
+pub(super) const APPROVALS_EXAMPLES: &str = "\
+Examples:
+  toolgate approvals list
+  toolgate approvals show 7q2m9xk4
+  toolgate approvals approve 7q2m9xk4 --reason 'incident 4711'
+  toolgate approvals deny 7q2m9xk4 --reason 'wait for the rollout'";
+
+pub(super) const AUDIT_LONG: &str = "\
+Show who called what, and what came of it.
+
+Each call leaves a trail: received, decided, every capability used and on what, completed. A \
+write is on disk before it reaches a cluster. `--json` gives the records as they are in the \
+file, one in a line.";
+
+pub(super) const AUDIT_EXAMPLES: &str = "\
+Examples:
+  toolgate audit --last 20
+  toolgate audit --follow
+  toolgate audit --call 01k4y3m8 --json";
+
+pub(super) const DEMO_LONG: &str = "\
+See it work: an incident in an embedded cluster.
+
+Serves the tools over HTTP with a configuration of its own, and prints what to try. The cluster \
+is part of the program: no kubeconfig, no network, nothing to install and nothing to break. With \
+`--stdio` an MCP client can start it.";
+
+pub(super) const DEMO_EXAMPLES: &str = "\
+Examples:
+  toolgate demo
+  toolgate demo --http 127.0.0.1:9090
+  toolgate demo --stdio";
+
+pub(super) const DEMO_CLUSTER_LONG: &str = "\
+Serve the embedded cluster's Kubernetes API, for kubectl.
+
+The same incident as in `toolgate demo`, on a loopback port, as an API that kubectl and other \
+clients understand: to look at what the tools look at, or to try a configuration against.";
+
+pub(super) const DEMO_CLUSTER_EXAMPLES: &str = "\
+Examples:
+  toolgate demo-cluster --kubeconfig demo.kubeconfig
+  kubectl --kubeconfig demo.kubeconfig get pods --all-namespaces";
+
+pub(super) const COMPLETION_LONG: &str = "\
+Print a script that completes commands in a shell.
+
+Put its output where the shell looks for completions, or evaluate it at the shell's start.";
+
+pub(super) const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  toolgate completion bash > ~/.local/share/bash-completion/completions/toolgate
+  toolgate completion fish > ~/.config/fish/completions/toolgate.fish
+  source <(toolgate completion zsh)";

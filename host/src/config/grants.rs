@@ -1,0 +1,190 @@
+//! `[grants.<plugin>.<capability>]`: the operator's key of the two.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::{Document, KeyPath, list_words};
+use super::problem::{shown, similar};
+use super::raw::{RawGrant, Table};
+use super::validate::plugin_id;
+use crate::domain::capability::Capability;
+use crate::domain::grant::Grants;
+use crate::domain::name::{Namespace, PluginId};
+use crate::domain::scope::{PATTERN_BYTES_MAX, Patterns, Scope};
+
+/// What a list of patterns is about.
+#[derive(Clone, Copy)]
+pub(super) enum Axis<'a> {
+    Clusters(&'a BTreeSet<&'a str>),
+    Namespaces,
+    Kinds,
+    Names,
+}
+
+/// Each use of a capability compares against all of them.
+const PATTERNS_MAX: usize = 256;
+
+/// The kinds that people misspell most, as Kubernetes spells them.
+const KINDS: [&str; 7] =
+    ["Pod", "Deployment", "StatefulSet", "DaemonSet", "Node", "Namespace", "Event"];
+
+pub(super) fn validate(
+    raw: &BTreeMap<String, BTreeMap<String, Table<RawGrant>>>,
+    clusters: &BTreeSet<&str>,
+    path: &KeyPath,
+    document: &mut Document<'_>,
+) -> BTreeMap<PluginId, Grants> {
+    let mut grants_of = BTreeMap::new();
+    for (plugin, raw) in raw {
+        let path = path.key(plugin);
+        let id = plugin_id(plugin, &path, document);
+        let mut grants = Grants::default();
+        for (name, Table(raw)) in raw {
+            let path = path.key(name);
+            let Some(capability) = capability(name, &path, document) else { continue };
+            grants.give(capability, scope(raw, capability, clusters, &path, document));
+        }
+        if let Some(id) = id {
+            grants_of.insert(id, grants);
+        }
+    }
+    grants_of
+}
+
+fn capability(name: &str, path: &KeyPath, document: &mut Document<'_>) -> Option<Capability> {
+    let known = Capability::ALL.into_iter().filter(|c| c.needs_grant()).map(Capability::as_str);
+    match name.parse::<Capability>() {
+        Ok(capability) if capability.needs_grant() => Some(capability),
+        Ok(capability) => {
+            let text = format!("`{capability}` needs no grant: every plugin has it");
+            document.problem(path, text, "remove the lines");
+            None
+        }
+        Err(_) => {
+            let hint = match similar(name, known.clone()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("there are {}", list_words(&known.collect::<Vec<_>>())),
+            };
+            document.problem(path, "there is no such capability", hint);
+            None
+        }
+    }
+}
+
+/// Whether what the capability reaches lies in namespaces: then the operator has to say in which.
+fn is_namespaced(capability: Capability) -> bool {
+    match capability {
+        Capability::KubernetesLogs
+        | Capability::KubernetesEvents
+        | Capability::KubernetesRead
+        | Capability::KubernetesRestart => true,
+        Capability::Progress | Capability::Log | Capability::Config => false,
+    }
+}
+
+fn scope(
+    raw: &RawGrant,
+    capability: Capability,
+    configured: &BTreeSet<&str>,
+    path: &KeyPath,
+    document: &mut Document<'_>,
+) -> Scope {
+    let RawGrant { clusters, namespaces, kinds, names } = raw;
+    let mut axis = |key: &str, values: &Option<Vec<String>>, axis: Axis<'_>| match values {
+        Some(values) => patterns(values, axis, &path.key(key), document),
+        None => Patterns::all(),
+    };
+    let clusters = axis("clusters", clusters, Axis::Clusters(configured));
+    let kinds = axis("kinds", kinds, Axis::Kinds);
+    let names = axis("names", names, Axis::Names);
+    if namespaces.is_none() && is_namespaced(capability) {
+        let text = format!("it is not said where the plugin may {}", capability.words());
+        let hint = "list namespaces, `*` for any letters; `namespaces = [\"*\"]` means all";
+        document.problem(&path.key("namespaces"), text, hint);
+    }
+    let namespaces = match namespaces {
+        Some(values) => patterns(values, Axis::Namespaces, &path.key("namespaces"), document),
+        None => Patterns::default(),
+    };
+    Scope { clusters, namespaces, kinds, names }
+}
+
+/// The patterns that hold; what does not becomes a problem.
+pub(super) fn patterns(
+    values: &[String],
+    axis: Axis<'_>,
+    path: &KeyPath,
+    document: &mut Document<'_>,
+) -> Patterns {
+    if values.is_empty() {
+        let hint = "say `[\"*\"]` for all of them";
+        document.problem(path, "an empty list allows nothing", hint);
+    }
+    if values.len() > PATTERNS_MAX {
+        let text = format!("{} patterns are too many", values.len());
+        let hint = format!("name at most {PATTERNS_MAX}, with `*` for those that are alike");
+        document.problem(path, text, hint);
+        return Patterns::default();
+    }
+    let mut fitting = Vec::new();
+    for (idx, value) in values.iter().enumerate() {
+        let path = path.item(idx);
+        // Nothing can be said about clusters if their own lines could not be read.
+        let readable = document.could_read(&KeyPath::root().key("clusters"));
+        match check(value, axis, readable) {
+            Ok(()) => fitting.push(value.clone()),
+            Err((text, hint)) => document.problem(&path, text, hint),
+        }
+    }
+    Patterns::new(fitting).unwrap_or_default()
+}
+
+fn check(value: &str, axis: Axis<'_>, clusters_known: bool) -> Result<(), (String, String)> {
+    let is_literal = !value.contains('*');
+    let letters = |fits: fn(u8) -> bool| {
+        let fits = |b| b == b'*' || b == b'-' || fits(b);
+        !value.is_empty() && value.len() <= PATTERN_BYTES_MAX && value.bytes().all(fits)
+    };
+    let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let (what, fits, made_of) = match axis {
+        Axis::Namespaces => {
+            let fits = letters(lower) && (!is_literal || value.parse::<Namespace>().is_ok());
+            ("namespace", fits, "lower-case letters, digits and `-`")
+        }
+        Axis::Clusters(_) => {
+            let fits = letters(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.');
+            ("cluster", fits, "lower-case letters, digits, `-` and `.`")
+        }
+        Axis::Names => {
+            let fits = letters(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.');
+            ("object name", fits, "lower-case letters, digits, `-` and `.`")
+        }
+        Axis::Kinds => ("kind", letters(|b| b.is_ascii_alphanumeric()), "letters and digits"),
+    };
+    if !fits {
+        let text = format!("`{}` is no pattern for a {what}", shown(value));
+        return Err((text, format!("use {made_of}, and `*` for any run of them")));
+    }
+    match axis {
+        Axis::Clusters(known) if is_literal && clusters_known && !known.contains(value) => {
+            let hint = match similar(value, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None if known.is_empty() => "configure one under `[clusters.<name>]`".to_owned(),
+                None => {
+                    format!("there are {}", list_words(&known.iter().copied().collect::<Vec<_>>()))
+                }
+            };
+            Err((format!("there is no cluster `{}`", shown(value)), hint))
+        }
+        Axis::Kinds if is_literal && !KINDS.contains(&value) => {
+            let singular = value.strip_suffix('s').unwrap_or(value);
+            match KINDS.into_iter().find(|kind| kind.eq_ignore_ascii_case(singular)) {
+                Some(meant) => {
+                    let text = format!("`{}` is not how the kind is written", shown(value));
+                    Err((text, format!("did you mean `{meant}`?")))
+                }
+                None => Ok(()),
+            }
+        }
+        Axis::Clusters(_) | Axis::Namespaces | Axis::Kinds | Axis::Names => Ok(()),
+    }
+}

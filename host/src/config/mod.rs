@@ -1,0 +1,221 @@
+//! The operator's `toolgate.toml`: read once, checked as a whole, and given on in domain words.
+//!
+//! Owns: the file's keys, their defaults and bounds, and the environment variables. Must not: open
+//! anything that the file names, or decide about a call. Read [`Config`] first; `raw.rs` is the file
+//! as it is written, `validate.rs` the way from one to the other.
+
+mod clusters;
+mod document;
+mod environment;
+mod grants;
+mod limits;
+mod problem;
+mod raw;
+mod serve;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use document::Document;
+pub use environment::{Environment, FILE_NAME};
+pub use problem::{ConfigError, PROBLEMS_MAX, Problem};
+pub(crate) use problem::{shown, similar};
+pub use serve::listen_address;
+
+use crate::domain::grant::Grants;
+use crate::domain::limits::Limits;
+use crate::domain::mode::Mode;
+use crate::domain::name::{ClusterName, PluginId};
+
+/// The largest file that is read: thousands of grants. A larger one is a mistake, or an attack on
+/// our memory.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// Everything that the operator says. Wiring takes it apart field by field, so that a new field
+/// cannot be forgotten.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where plugins lie, one folder each.
+    pub plugins_dir: PathBuf,
+    /// Where approvals and the audit log lie.
+    pub state_dir: PathBuf,
+    /// Where compiled code lies; may be deleted at any time.
+    pub cache_dir: PathBuf,
+    /// The HTTP listener.
+    pub serve: Serve,
+    /// The guardrails above everything else.
+    pub mode: Mode,
+    /// Every cluster that can be named.
+    pub clusters: BTreeMap<ClusterName, ClusterSource>,
+    /// The cluster of calls that name none. Without one, they have to.
+    pub default_cluster: Option<ClusterName>,
+    /// What each plugin may use. A plugin that is not in it may use nothing.
+    pub grants: BTreeMap<PluginId, Grants>,
+    /// The bounds of plugins without their own.
+    pub limits: Limits,
+    /// The bounds of plugins with their own, complete.
+    pub plugin_limits: BTreeMap<PluginId, Limits>,
+    /// The settings of each plugin: JSON texts by key.
+    pub settings: BTreeMap<PluginId, BTreeMap<String, String>>,
+    /// How people are asked.
+    pub approvals: Approvals,
+    /// What is recorded.
+    pub audit: Audit,
+}
+
+/// The HTTP listener. Only `toolgate serve --http` opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    /// A loopback address: the listener's callers are not authenticated.
+    pub listen: SocketAddr,
+    /// Values of `Host` beside those of the address itself.
+    pub allowed_hosts: Vec<String>,
+    /// Web pages that may call, as `Origin` names them.
+    pub allowed_origins: Vec<String>,
+}
+
+/// How a cluster is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterSource {
+    /// Through a kubeconfig.
+    Kubeconfig {
+        /// The context; never the current one, which changes behind our back.
+        context: String,
+        /// The file; `None` for the usual ones.
+        file: Option<PathBuf>,
+    },
+    /// As the pod that Toolgate runs in.
+    InCluster,
+    /// The embedded cluster, which needs no network.
+    Embedded {
+        /// A folder with a scenario; `None` for the one in the binary.
+        scenario: Option<PathBuf>,
+        /// How long each answer takes.
+        latency: Duration,
+    },
+}
+
+/// How people are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approvals {
+    /// How long a question stays open.
+    pub expires_after: Duration,
+    /// Whether reversible writes ask as well. Destructive ones always do.
+    pub required: bool,
+}
+
+/// What is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// What of a call's arguments.
+    pub arguments: AuditArguments,
+}
+
+/// What the audit log keeps of a call's arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditArguments {
+    /// Their names and sizes.
+    Metadata,
+    /// All of them.
+    Full,
+}
+
+impl Config {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or every problem that is in it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let absolute = std::path::absolute(path).map_err(unreadable)?;
+        let base_dir = absolute.parent().unwrap_or(Path::new("/"));
+        let origin = format!("`{}`", path.display());
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        let bound = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+        file.take(bound + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err(too_large(origin));
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+        Self::parse_in(&text, base_dir, &Environment::of_process(), &origin)
+    }
+
+    /// Reads a text as if it lay in the folder.
+    ///
+    /// # Errors
+    /// Every problem that is in it.
+    pub fn parse(text: &str, base_dir: &Path) -> Result<Self, ConfigError> {
+        Self::parse_in(text, base_dir, &Environment::of_process(), "the configuration")
+    }
+
+    /// Reads a text as if it lay in the folder and the process had the environment; `origin` is
+    /// what problems call it.
+    ///
+    /// # Errors
+    /// Every problem that is in it.
+    pub fn parse_in(
+        text: &str,
+        base_dir: &Path,
+        environment: &Environment,
+        origin: &str,
+    ) -> Result<Self, ConfigError> {
+        let invalid = |(problems, left_out)| ConfigError::Invalid {
+            origin: origin.to_owned(),
+            problems,
+            left_out,
+        };
+        if text.len() > FILE_BYTES_MAX {
+            return Err(too_large(origin.to_owned()));
+        }
+        let mut document = Document::read(text);
+        if document.is_broken() {
+            return Err(invalid(document.into_problems()));
+        }
+        let config = validate::validate(&document.shape(), base_dir, environment, &mut document);
+        match (config, document.into_problems()) {
+            (Some(config), (problems, 0)) if problems.is_empty() => Ok(config),
+            (_, found) => Err(invalid(found)),
+        }
+    }
+
+    /// The configuration of `toolgate demo`: the embedded cluster, and grants for the plugins that
+    /// come with Toolgate.
+    ///
+    /// # Errors
+    /// None: the text is part of the binary and a test reads it.
+    pub fn demo(
+        plugins_dir: PathBuf,
+        state_dir: PathBuf,
+        cache_dir: PathBuf,
+    ) -> Result<Self, ConfigError> {
+        // The text names no folders; where their defaults would be does not matter.
+        let environment = Environment { home: Some(state_dir.clone()), ..Environment::default() };
+        let origin = "the configuration of the demo";
+        let config = Self::parse_in(include_str!("demo.toml"), &state_dir, &environment, origin)?;
+        Ok(Self { plugins_dir, state_dir, cache_dir, ..config })
+    }
+
+    /// The bounds of one plugin.
+    pub fn limits_of(&self, plugin: &PluginId) -> &Limits {
+        self.plugin_limits.get(plugin).unwrap_or(&self.limits)
+    }
+}
+
+fn too_large(origin: String) -> ConfigError {
+    let problem = Problem {
+        path: String::new(),
+        line: None,
+        text: format!("it is larger than {FILE_BYTES_MAX} bytes"),
+        hint: "name namespaces and objects that are alike with `*`, not one by one".to_owned(),
+    };
+    ConfigError::Invalid { origin, problems: vec![problem], left_out: 0 }
+}

@@ -1,0 +1,515 @@
+use std::path::Path;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::domain::capability::Capability;
+use crate::domain::mode::WriteMode;
+
+fn environment() -> Environment {
+    Environment { home: Some("/home/ada".into()), ..Environment::default() }
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse_in(text, Path::new("/etc/toolgate"), &environment(), "the file")
+}
+
+fn check(text: &str, expected: &Expect) {
+    expected.assert_eq(&parse(text).unwrap_err().to_string());
+}
+
+fn id(text: &str) -> PluginId {
+    text.parse().unwrap()
+}
+
+const FULL: &str = r#"
+plugins_dir = "plugins"
+state_dir = "/var/lib/toolgate"
+cache_dir = "~/cache"
+
+[serve]
+listen = "127.0.0.1:9090"
+allowed_hosts = ["Toolgate.example:8443"]
+allowed_origins = ["https://console.example"]
+
+[mode]
+read_only = false
+dry_run = true
+namespaces = ["shop", "bank-*"]
+
+[clusters.prod]
+context = "prod"
+kubeconfig = "kube/config"
+default = true
+
+[clusters."eu.inside"]
+in_cluster = true
+
+[clusters.demo]
+demo = true
+scenario = "incident"
+latency_ms = 20
+
+[grants.pods.kubernetes-read]
+clusters = ["prod", "eu.*"]
+namespaces = ["shop", "bank-*"]
+kinds = ["Pod"]
+names = ["web-*"]
+
+[limits]
+deadline_ms = 10_000
+memory_bytes_max = 16_777_216
+
+[plugins.pods.limits]
+deadline_ms = 20_000
+
+[plugins.pods.settings]
+team = "sre"
+ratio = 0.5
+since = 2026-01-02
+thresholds = { cpu = [80, 90], quiet = false }
+
+[approvals]
+expires_after_s = 60
+required = false
+
+[audit]
+arguments = "metadata"
+"#;
+
+#[test]
+fn reads_every_key() {
+    let config = parse(FULL).unwrap();
+    assert_eq!(config.plugins_dir, Path::new("/etc/toolgate/plugins"));
+    assert_eq!(config.state_dir, Path::new("/var/lib/toolgate"));
+    assert_eq!(config.cache_dir, Path::new("/home/ada/cache"));
+    assert_eq!(config.serve.listen.to_string(), "127.0.0.1:9090");
+    assert_eq!(config.serve.allowed_hosts, ["toolgate.example:8443"]);
+    assert_eq!(config.serve.allowed_origins, ["https://console.example"]);
+    assert_eq!(config.mode.writes(), WriteMode::Plan);
+    assert_eq!(config.mode.namespaces.as_slice(), ["shop", "bank-*"]);
+    assert_eq!(config.default_cluster, Some("prod".parse().unwrap()));
+    let sources: Vec<_> = config.clusters.values().collect();
+    let embedded = ClusterSource::Embedded {
+        scenario: Some("/etc/toolgate/incident".into()),
+        latency: Duration::from_millis(20),
+    };
+    let kubeconfig = ClusterSource::Kubeconfig {
+        context: "prod".into(),
+        file: Some("/etc/toolgate/kube/config".into()),
+    };
+    assert_eq!(sources, [&embedded, &ClusterSource::InCluster, &kubeconfig]);
+
+    let scope = config.grants[&id("pods")].scope(Capability::KubernetesRead).unwrap();
+    assert_eq!(scope.clusters.as_slice(), ["prod", "eu.*"]);
+    assert_eq!(scope.namespaces.as_slice(), ["shop", "bank-*"]);
+    assert_eq!(scope.kinds.as_slice(), ["Pod"]);
+    assert_eq!(scope.names.as_slice(), ["web-*"]);
+
+    assert_eq!(config.limits.deadline_ms, 10_000);
+    assert_eq!(config.limits_of(&id("logs")), &config.limits);
+    let own = config.limits_of(&id("pods"));
+    assert_eq!((own.deadline_ms, own.memory_bytes_max), (20_000, 16 << 20));
+    let settings: Vec<_> =
+        config.settings[&id("pods")].iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(
+        settings,
+        [
+            "ratio=0.5",
+            r#"since="2026-01-02""#,
+            r#"team="sre""#,
+            r#"thresholds={"cpu":[80,90],"quiet":false}"#
+        ]
+    );
+    assert_eq!(config.approvals.expires_after, Duration::from_secs(60));
+    assert!(!config.approvals.required);
+    assert_eq!(config.audit.arguments, AuditArguments::Metadata);
+}
+
+#[test]
+fn a_cluster_is_enough_and_everything_else_is_careful() {
+    let config = parse("[clusters.prod]\ncontext = \"prod\"").unwrap();
+    assert_eq!(config.plugins_dir, Path::new("/etc/toolgate/plugins"));
+    assert_eq!(config.state_dir, Path::new("/home/ada/.local/state/toolgate"));
+    assert_eq!(config.cache_dir, Path::new("/home/ada/.cache/toolgate"));
+    assert_eq!(config.serve.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.mode, Mode::default());
+    assert!(config.mode.read_only);
+    assert!(config.grants.is_empty());
+    assert_eq!(config.limits, Limits::default());
+    assert!(config.approvals.required);
+    assert_eq!(config.default_cluster, Some("prod".parse().unwrap()));
+}
+
+#[test]
+fn with_several_clusters_and_no_mark_there_is_no_default() {
+    let config = parse("[clusters.a]\ndemo = true\n[clusters.b]\ndemo = true").unwrap();
+    assert_eq!(config.default_cluster, None);
+}
+
+#[test]
+fn the_demo_reads_everything_and_touches_the_shop_only() {
+    let config = Config::demo("/p".into(), "/s".into(), "/c".into()).unwrap();
+    assert_eq!(config.plugins_dir, Path::new("/p"));
+    assert_eq!(config.state_dir, Path::new("/s"));
+    assert_eq!(config.cache_dir, Path::new("/c"));
+    assert_eq!(config.mode.writes(), WriteMode::Perform);
+    assert_eq!(config.default_cluster, Some("demo".parse().unwrap()));
+    let mut text = String::new();
+    for (plugin, grants) in &config.grants {
+        for (capability, scope) in grants.iter() {
+            text += &format!("{plugin} {capability} {:?}\n", scope.namespaces.as_slice());
+        }
+    }
+    expect![[r#"
+        events kubernetes-events ["*"]
+        logs kubernetes-logs ["*"]
+        nodes kubernetes-read ["*"]
+        pods kubernetes-events ["*"]
+        pods kubernetes-read ["*"]
+        remediation kubernetes-read ["shop"]
+        remediation kubernetes-restart ["shop"]
+        workloads kubernetes-read ["*"]
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn says_where_the_text_is_no_toml() {
+    check(
+        "plugins_dir = plugins\n\n[mode\nread_only = true\n[mode]\na = 1\na = 2",
+        &expect![[r"
+        the file has 3 problems
+
+        line 1: not TOML: string values must be quoted, expected literal string
+          hint: text stands in quotes, lists in `[ ]`, one `key = value` in a line
+
+        line 3: not TOML: unclosed table, expected `]`
+          hint: text stands in quotes, lists in `[ ]`, one `key = value` in a line
+
+        line 7: not TOML: duplicate key
+          hint: text stands in quotes, lists in `[ ]`, one `key = value` in a line"]],
+    );
+}
+
+#[test]
+fn reports_every_shape_that_does_not_fit() {
+    check(
+        r#"
+            plugin_dir = "plugins"
+            state_dir = 7
+            whatever = { a = 1 }
+
+            [mode]
+            readonly = true
+            dry_run = "no"
+            namespaces = "shop"
+
+            [clusters.prod]
+            context = "prod"
+            defaults = true
+
+            [grants.pods]
+            kubernetes-read = [["*"], ["shop"]]
+            kubernetes-logs = { namespaces = ["shop", 3], kind = "Pod" }
+
+            [limits]
+            deadline_ms = "30s"
+
+            [plugins.pods]
+            setting = {}
+        "#,
+        &expect![[r#"
+            the file has 12 problems
+
+            line 2: plugin_dir: there is no such key
+              hint: did you mean `plugins_dir`?
+
+            line 3: state_dir: integer `7` where a text is expected
+              hint: write it in quotes: `".."`
+
+            line 4: whatever: there is no such key
+              hint: the keys here are `plugins_dir`, `state_dir`, `cache_dir`, `serve`, `mode`, `clusters`, `grants`, `limits`, `plugins`, `approvals`, `audit`
+
+            line 7: mode.readonly: there is no such key
+              hint: did you mean `read_only`?
+
+            line 8: mode.dry_run: string "no" where true or false is expected
+              hint: write `true` or `false`, without quotes
+
+            line 9: mode.namespaces: string "shop" where a list is expected
+              hint: write a list: `[".."]`
+
+            line 13: clusters.prod.defaults: there is no such key
+              hint: did you mean `default`?
+
+            line 16: grants.pods.kubernetes-read: a list where a table is expected
+              hint: write `[header]` and below it `key = value`
+
+            line 17: grants.pods.kubernetes-logs.namespaces[1]: integer `3` where a text is expected
+              hint: write it in quotes: `".."`
+
+            line 17: grants.pods.kubernetes-logs.kind: there is no such key
+              hint: did you mean `kinds`?
+
+            line 20: limits.deadline_ms: string "30s" where a whole number is expected
+              hint: write digits, without quotes and units
+
+            line 23: plugins.pods.setting: there is no such key
+              hint: did you mean `settings`?"#]],
+    );
+}
+
+#[test]
+fn reports_every_value_that_means_nothing() {
+    check(
+        r#"
+            plugins_dir = ""
+
+            [serve]
+            listen = "0.0.0.0:8080"
+            allowed_hosts = ["*"]
+            allowed_origins = ["https://console.example/"]
+
+            [mode]
+            namespaces = []
+
+            [clusters.prod]
+            context = "prod"
+            in_cluster = true
+
+            [clusters.Staging]
+            latency_ms = 5
+
+            [clusters.a]
+            demo = true
+            default = true
+            latency_ms = 60000
+
+            [clusters.b]
+            kubeconfig = "config"
+            default = true
+
+            [grants.Pods.kubernetes-read]
+            namespaces = ["*"]
+
+            [grants.pods.kubernetes-reads]
+            namespaces = ["*"]
+
+            [grants.pods.secrets]
+
+            [grants.pods.log]
+
+            [grants.pods.kubernetes-read]
+            clusters = ["prd", "x-*"]
+            namespaces = ["shop", "Shop", "a/b", "*-UP"]
+            kinds = ["pods", "Pod", "Job"]
+            names = []
+
+            [grants.logs.kubernetes-logs]
+
+            [limits]
+            deadline_ms = 0
+            cpu_ms = -1
+            memory_bytes_max = 99_999_999_999
+
+            [plugins.pods.limits]
+            queue_max = 0
+
+            [plugins.pods.settings]
+            ratio = nan
+
+            [approvals]
+            expires_after_s = 5
+
+            [audit]
+            arguments = "ful"
+        "#,
+        &expect![[r#"
+            the file has 30 problems
+
+            line 2: plugins_dir: `` is no path
+              hint: name a file or a folder
+
+            line 5: serve.listen: other machines can reach `0.0.0.0:8080`, and callers would be anonymous
+              hint: listen on `127.0.0.1` or `[::1]`, and reach it from elsewhere through `kubectl port-forward`, a tunnel, or a proxy that authenticates
+
+            line 6: serve.allowed_hosts[0]: `*` is no host
+              hint: say a host name, with its port where it is not the usual one: `toolgate.example:8443`
+
+            line 7: serve.allowed_origins[0]: `https://console.example/` is no origin
+              hint: say scheme, host and port, without a path: `https://console.example`
+
+            line 10: mode.namespaces: an empty list allows nothing
+              hint: say `["*"]` for all of them
+
+            line 12: clusters.prod: it says in several ways how the cluster is reached
+              hint: leave one of `context`, `in_cluster` and `demo`
+
+            line 16: clusters.Staging: it says nowhere how the cluster is reached
+              hint: say `context = ".."` of a kubeconfig, `in_cluster = true`, or `demo = true`
+
+            line 16: clusters.Staging: `Staging` is not a valid cluster name: lower-case letters, digits, `-` and `.`, at most 63
+              hint: choose a short name: it is what callers say, and what records show
+
+            line 17: clusters.Staging.latency_ms: only the embedded cluster has it
+              hint: remove the line, or say `demo = true`
+
+            line 22: clusters.a.latency_ms: 60000 is out of bounds
+              hint: say a number from 0 to 10000, or leave the line out for the default
+
+            line 25: clusters.b.kubeconfig: it is named without a context
+              hint: add `context = ".."`; the file's current context may change at any time
+
+            line 26: clusters.b.default: `a` is the default already
+              hint: leave one `default = true`
+
+            line 28: grants.Pods: `Pods` is not a valid plugin name: lower-case letters, digits and `-`, at most 63
+              hint: say the name of the plugin's folder; `toolgate plugins` lists them
+
+            line 31: grants.pods.kubernetes-reads: there is no such capability
+              hint: did you mean `kubernetes-read`?
+
+            line 34: grants.pods.secrets: there is no such capability
+              hint: there are `kubernetes-read`, `kubernetes-logs`, `kubernetes-events`, `kubernetes-restart`
+
+            line 36: grants.pods.log: `log` needs no grant: every plugin has it
+              hint: remove the lines
+
+            line 39: grants.pods.kubernetes-read.clusters[0]: there is no cluster `prd`
+              hint: did you mean `prod`?
+
+            line 40: grants.pods.kubernetes-read.namespaces[1]: `Shop` is no pattern for a namespace
+              hint: use lower-case letters, digits and `-`, and `*` for any run of them
+
+            line 40: grants.pods.kubernetes-read.namespaces[2]: `a/b` is no pattern for a namespace
+              hint: use lower-case letters, digits and `-`, and `*` for any run of them
+
+            line 40: grants.pods.kubernetes-read.namespaces[3]: `*-UP` is no pattern for a namespace
+              hint: use lower-case letters, digits and `-`, and `*` for any run of them
+
+            line 41: grants.pods.kubernetes-read.kinds[0]: `pods` is not how the kind is written
+              hint: did you mean `Pod`?
+
+            line 42: grants.pods.kubernetes-read.names: an empty list allows nothing
+              hint: say `["*"]` for all of them
+
+            line 44: grants.logs.kubernetes-logs.namespaces: it is not said where the plugin may read the logs of pods
+              hint: list namespaces, `*` for any letters; `namespaces = ["*"]` means all
+
+            line 47: limits.deadline_ms: 0 would let nothing through
+              hint: say a number from 1 to 600000, or leave the line out for the default
+
+            line 48: limits.cpu_ms: -1 is out of bounds
+              hint: say a number from 1 to 60000, or leave the line out for the default
+
+            line 49: limits.memory_bytes_max: 99999999999 is out of bounds
+              hint: say a number from 1 to 1073741824, or leave the line out for the default
+
+            line 52: plugins.pods.limits.queue_max: 0 would let nothing through
+              hint: say a number from 1 to 10000, or leave the line out for the default
+
+            line 55: plugins.pods.settings.ratio: `nan` and `inf` cannot be given to a plugin
+              hint: say a finite number or a text
+
+            line 58: approvals.expires_after_s: 5 is out of bounds
+              hint: say a number from 60 to 86400, or leave the line out for the default
+
+            line 61: audit.arguments: `ful` is no amount of arguments
+              hint: did you mean `full`?"#]],
+    );
+}
+
+#[test]
+fn asks_for_a_cluster() {
+    check(
+        "",
+        &expect![[r#"
+        the file has 1 problem
+
+        clusters: there is no cluster
+          hint: add `[clusters.prod]` and below it `context = ".."`, as `kubectl config get-contexts` names it, or `demo = true` for the embedded one"#]],
+    );
+}
+
+#[test]
+fn says_nothing_about_what_hangs_on_an_unread_value() {
+    check(
+        r#"
+            [clusters.prod]
+            context = 3
+
+            [grants.pods.kubernetes-read]
+            clusters = ["prd"]
+            namespaces = 3
+        "#,
+        &expect![[r#"
+            the file has 2 problems
+
+            line 3: clusters.prod.context: integer `3` where a text is expected
+              hint: write it in quotes: `".."`
+
+            line 7: grants.pods.kubernetes-read.namespaces: integer `3` where a list is expected
+              hint: write a list: `[".."]`"#]],
+    );
+}
+
+#[test]
+fn needs_a_home_only_for_folders_that_are_not_named() {
+    let homeless =
+        |text: &str| Config::parse_in(text, Path::new("/"), &Environment::default(), "the file");
+    let text = "[clusters.a]\ndemo = true";
+    let error = homeless(text).unwrap_err().to_string();
+    expect![[r#"
+        the file has 2 problems
+
+        state_dir: it is not set, and there is no home folder
+          hint: say `state_dir = "/some/folder"`
+
+        cache_dir: it is not set, and there is no home folder
+          hint: say `cache_dir = "/some/folder"`"#]]
+    .assert_eq(&error);
+    assert!(homeless(&format!("state_dir = \"s\"\ncache_dir = \"c\"\n{text}")).is_ok());
+}
+
+#[test]
+fn a_hostile_file_is_refused_in_few_words() {
+    let many = format!("[clusters.a]\ndemo = true\n{}", "x = 1\n".repeat(10));
+    assert!(parse(&many).is_err());
+    let keys: String = (0..500).map(|n| format!("key-{n} = 1\n")).collect();
+    let error = parse(&keys).unwrap_err().to_string();
+    assert!(error.len() < 20_000, "{}", error.len());
+    let large = format!("# {}", "x".repeat(FILE_BYTES_MAX));
+    expect![[r"
+        the file has 1 problem
+
+        it is larger than 1048576 bytes
+          hint: name namespaces and objects that are alike with `*`, not one by one"]]
+    .assert_eq(&parse(&large).unwrap_err().to_string());
+    let deep = format!("a = {}1{}", "[".repeat(10_000), "]".repeat(10_000));
+    assert!(parse(&deep).unwrap_err().to_string().len() < 20_000);
+    let escapes = parse("\"\u{1b}[31m\" = 1\n[clusters.\"\\u001b[2J\"]\ndemo = true").unwrap_err();
+    assert!(!escapes.to_string().contains('\u{1b}'), "{escapes}");
+    let settings: String = (0..65).map(|n| format!("k{n} = 1\n")).collect();
+    let text = format!("[clusters.a]\ndemo = true\n[plugins.p.settings]\n{settings}");
+    let error = parse(&text).unwrap_err().to_string();
+    assert!(error.contains("65 settings are too many"), "{error}");
+    let text = format!(
+        "[clusters.a]\ndemo = true\n[plugins.p.settings]\nk = \"{}\"",
+        "x".repeat(16 << 10)
+    );
+    assert!(parse(&text).unwrap_err().to_string().contains("bytes of settings are too many"));
+}
+
+#[test]
+fn loads_from_the_folder_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE_NAME);
+    let missing = Config::load(&path).unwrap_err();
+    assert!(matches!(missing, ConfigError::Unreadable { .. }), "{missing}");
+    assert!(missing.hint().is_some());
+    std::fs::write(&path, FULL).unwrap();
+    let config = Config::load(&path).unwrap();
+    assert_eq!(config.plugins_dir, folder.path().join("plugins"));
+}

@@ -1,0 +1,99 @@
+//! May this call run? The answer is a [`Permit`], or there is no run.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::domain::call::ToolCall;
+use crate::domain::capability::{Capability, Tier};
+use crate::domain::decision::Refusal;
+use crate::domain::mode::{Mode, WriteMode};
+use crate::domain::name::PluginId;
+use crate::schema::Schema;
+
+/// The facts of a loaded tool that admission looks at.
+#[derive(Debug)]
+pub struct Offer {
+    /// Who offers it.
+    pub plugin: PluginId,
+    /// The code, exactly.
+    pub digest: String,
+    /// What a call may use.
+    pub uses: BTreeSet<Capability>,
+    /// What a call can do at most.
+    pub tier: Tier,
+    /// What arguments must look like.
+    pub arguments: Schema,
+}
+
+/// The right to run one call, once. Only admission makes it, and running spends it.
+#[derive(Debug)]
+pub struct Permit {
+    call: ToolCall,
+    offer: Arc<Offer>,
+}
+
+impl Permit {
+    /// The call that may run.
+    pub fn call(&self) -> &ToolCall {
+        &self.call
+    }
+
+    /// The tool that may run.
+    pub fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// Whether this call may use the capability at all.
+    pub fn uses(&self, capability: Capability) -> bool {
+        !capability.needs_grant() || self.offer.uses.contains(&capability)
+    }
+}
+
+/// Decides on calls.
+#[derive(Debug, Clone)]
+pub struct Governor {
+    mode: Mode,
+}
+
+impl Governor {
+    /// Decides by the operator's mode.
+    pub fn new(mode: Mode) -> Self {
+        Self { mode }
+    }
+
+    /// The mode decided by.
+    pub fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    /// Whether calls of the tier can be admitted at all: what a list shows. The same rule as
+    /// [`Governor::admit`], so that what is hidden is refused and what is refused is hidden.
+    ///
+    /// # Errors
+    /// The refusal that a call would meet.
+    pub fn admits(&self, tier: Tier) -> Result<(), Refusal> {
+        if tier.writes() && self.mode.writes() == WriteMode::Refuse {
+            return Err(Refusal::Denied {
+                rule: "mode.read_only",
+                reason: "this server is read-only; its operator can change `mode.read_only`, or \
+                         set `mode.dry_run` to allow plans"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Decides on one call.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub fn admit(&self, call: ToolCall, offer: Option<Arc<Offer>>) -> Result<Permit, Refusal> {
+        let offer = offer.ok_or_else(|| Refusal::UnknownTool(call.tool.clone()))?;
+        self.admits(offer.tier)?;
+        let problems = offer.arguments.problems(&call.arguments);
+        if !problems.is_empty() {
+            return Err(Refusal::InvalidArguments(problems));
+        }
+        Ok(Permit { call, offer })
+    }
+}

@@ -1,0 +1,245 @@
+//! The host's side of approvals: holds the requests, learns the answers, lets each be executed once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::file::{ApprovalError, ApprovalFile, Claim, Ended, Folder, PlanFile, Status};
+use crate::capability::{Clock, WriteRequest};
+use crate::domain::name::{ApprovalId, PluginId};
+use crate::domain::principal::Principal;
+use crate::domain::write::{Plan, Verb, WorkloadRef};
+
+/// Requests that may wait for an answer at once. A person reads a dozen; a hundred is an attack.
+const PENDING_MAX: usize = 100;
+
+/// The same question by the same asker is the same request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    principal: Principal,
+    plugin: PluginId,
+    digest: String,
+    verb: Verb,
+    target: WorkloadRef,
+}
+
+impl From<&WriteRequest> for Key {
+    fn from(request: &WriteRequest) -> Self {
+        Self {
+            principal: request.principal.clone(),
+            plugin: request.plugin.clone(),
+            digest: request.digest.clone(),
+            verb: request.verb,
+            target: request.target.clone(),
+        }
+    }
+}
+
+/// A request that is held.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// Names it.
+    pub id: ApprovalId,
+    /// Who asked for what.
+    pub request: WriteRequest,
+    /// What would be done: what is executed.
+    pub plan: Plan,
+    /// When it lapses.
+    pub expires: Timestamp,
+    /// Where it stands.
+    pub settled: Settled,
+    request_sha256: String,
+}
+
+/// Where a ticket stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// Waits for an answer.
+    Pending,
+    /// Yes; the host executes it now.
+    Executing,
+    /// Done.
+    Executed(Timestamp),
+    /// Not done, and why, for the caller.
+    Refused(String),
+}
+
+/// An answer that has come.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The request.
+    pub ticket: Ticket,
+    /// `approved`, `denied` or `expired`.
+    pub status: Status,
+    /// Who answered.
+    pub by: Option<String>,
+    /// Their words.
+    pub reason: Option<String>,
+}
+
+/// Holds the requests of this process.
+pub struct Desk {
+    folder: Folder,
+    instance: String,
+    lapse: Duration,
+    clock: Arc<dyn Clock>,
+    tickets: Mutex<BTreeMap<Key, Ticket>>,
+}
+
+impl Desk {
+    /// A desk whose requests lapse after the given time.
+    pub fn new(folder: Folder, instance: String, lapse: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self { folder, instance, lapse, clock, tickets: Mutex::default() }
+    }
+
+    /// The request that is under way for the key.
+    pub fn find(&self, key: &Key) -> Option<Ticket> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Whether something waits for an answer.
+    pub fn has_pending(&self) -> bool {
+        self.lock().values().any(|ticket| ticket.settled == Settled::Pending)
+    }
+
+    /// Holds a request and shows it to whoever may answer.
+    ///
+    /// # Errors
+    /// Where too many wait already, or it cannot be shown.
+    pub fn submit(&self, request: WriteRequest, plan: Plan) -> Result<Ticket, ApprovalError> {
+        let now = self.clock.now();
+        let key = Key::from(&request);
+        let mut tickets = self.lock();
+        if let Some(ticket) = tickets.get(&key).filter(|t| t.settled == Settled::Pending) {
+            return Ok(ticket.clone()); // Asked twice at once.
+        }
+        let pending = tickets.values().filter(|t| t.settled == Settled::Pending).count();
+        if pending >= PENDING_MAX {
+            let full = format!("{pending} requests wait for an answer already");
+            return Err(std::io::Error::other(full).into());
+        }
+        let id = new_id()?;
+        let expires =
+            now.saturating_add(jiff::SignedDuration::try_from(self.lapse).unwrap_or_default());
+        let expires = expires.map_err(std::io::Error::other)?;
+        let file = ApprovalFile {
+            id: id.to_string(),
+            instance: self.instance.clone(),
+            call: request.call.to_string(),
+            principal: request.principal.to_string(),
+            plugin: request.plugin.to_string(),
+            digest: request.digest.clone(),
+            tool: request.tool.to_string(),
+            reason: request.reason.clone(),
+            plan: PlanFile::from(&plan),
+            requested: whole_seconds(now),
+            expires: whole_seconds(expires),
+        };
+        let request_sha256 = self.folder.put_request(&file)?;
+        let settled = Settled::Pending;
+        let ticket = Ticket { id, request, plan, expires, settled, request_sha256 };
+        tickets.insert(key, ticket.clone());
+        Ok(ticket)
+    }
+
+    /// The answers that have come since the last look. An approved ticket is given out once, and
+    /// only after its claim is on the disk: a second process, or this one restarted, cannot execute
+    /// it again.
+    pub fn collect(&self) -> Vec<Decided> {
+        let now = self.clock.now();
+        let mut decided = Vec::new();
+        for ticket in self.lock().values_mut().filter(|t| t.settled == Settled::Pending) {
+            match self.look(ticket, now) {
+                Ok(Some(answer)) => decided.push(answer),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(id = %ticket.id, %error, "an answer cannot be read");
+                }
+            }
+        }
+        decided
+    }
+
+    fn look(&self, ticket: &mut Ticket, now: Timestamp) -> Result<Option<Decided>, ApprovalError> {
+        let answer = self.folder.answered(&ticket.id)?;
+        let at = whole_seconds(now);
+        let status = match &answer {
+            _ if ticket.expires <= now => Status::Expired,
+            None => return Ok(None),
+            Some(answer) if !answer.approve => Status::Denied,
+            // The person saw another request than the one held here.
+            Some(answer) if answer.request_sha256 != ticket.request_sha256 => Status::Failed,
+            Some(_) => Status::Approved,
+        };
+        ticket.settled = match status {
+            Status::Approved => {
+                self.folder.put_claim(&ticket.id, &Claim { at })?;
+                Settled::Executing
+            }
+            Status::Expired => {
+                let reason = "nobody answered the request in time; ask again to make a new one";
+                self.end(&ticket.id, status, Some(reason.to_owned()))?;
+                Settled::Refused(reason.to_owned())
+            }
+            Status::Failed => {
+                let reason = "the approval does not belong to this request";
+                self.end(&ticket.id, status, Some(reason.to_owned()))?;
+                Settled::Refused(reason.to_owned())
+            }
+            Status::Denied | Status::Pending | Status::Executed | Status::Interrupted => {
+                self.end(&ticket.id, Status::Denied, None)?;
+                let why = answer.as_ref().and_then(|a| a.reason.clone());
+                let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+                Settled::Refused(format!("the operator said no{why}"))
+            }
+        };
+        let (by, reason) = answer.map(|a| (a.by, a.reason)).unzip();
+        Ok(Some(Decided { ticket: ticket.clone(), status, by, reason: reason.flatten() }))
+    }
+
+    /// Notes how an execution ended. `refusal` says why it was not done, for the caller.
+    pub fn settle(&self, key: &Key, refusal: Option<String>) {
+        let now = self.clock.now();
+        let mut tickets = self.lock();
+        let Some(ticket) = tickets.get_mut(key) else { return };
+        let status = if refusal.is_none() { Status::Executed } else { Status::Failed };
+        if let Err(error) = self.end(&ticket.id, status, refusal.clone()) {
+            tracing::error!(id = %ticket.id, %error, "the end of an approval cannot be noted");
+        }
+        ticket.settled = match refusal {
+            None => Settled::Executed(now),
+            Some(reason) => Settled::Refused(reason),
+        };
+    }
+
+    /// Forgets a request whose end the asker has learnt: the next one is a new request.
+    pub fn forget(&self, key: &Key) {
+        self.lock().remove(key);
+    }
+
+    fn end(&self, id: &ApprovalId, status: Status, detail: Option<String>) -> std::io::Result<()> {
+        let at = whole_seconds(self.clock.now());
+        self.folder.put_ended(id, &Ended { status, detail, at }).map(drop)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Ticket>> {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Times in files have whole seconds, so that they compare as text.
+fn whole_seconds(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+/// 80 random bits, in letters that a person can read aloud.
+fn new_id() -> Result<ApprovalId, ApprovalError> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut random = [0u8; 16];
+    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    let letter = |byte: &u8| LETTERS.get(usize::from(byte % 32)).map_or('a', |b| char::from(*b));
+    let id: String = random.iter().map(letter).collect();
+    id.parse().map_err(|e: crate::domain::name::NameError| std::io::Error::other(e).into())
+}

@@ -1,0 +1,274 @@
+//! The record as it stands in the file. A wire format of its own: versioned, and read by the CLI.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::call::{CapabilityUse, Outcome, ToolCall};
+use crate::domain::scope::Target;
+use crate::domain::write::Plan;
+
+/// The version of the format.
+pub const SCHEMA: &str = "toolgate.audit/1";
+
+/// One line of the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AuditLine {
+    /// [`SCHEMA`]
+    pub schema: String,
+    /// The process that wrote it; `seq` counts within it.
+    pub instance: String,
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// The call, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub stage: Stage,
+}
+
+/// A step of a call's life.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "kebab-case")]
+pub enum Stage {
+    /// It came in; nothing has run.
+    Received(Box<CallRecord>),
+    /// It may run.
+    Admitted {
+        /// Who offers the tool.
+        plugin: String,
+        /// The code, exactly.
+        digest: String,
+        /// What a call can do at most.
+        tier: String,
+    },
+    /// It may not.
+    Refused(Decision),
+    /// A capability is about to be used, or was refused.
+    Used(UseRecord),
+    /// A write is about to be executed. On disk before anything is sent.
+    Intent(ApprovalRecord),
+    /// What came of the write.
+    Effect {
+        /// What was executed.
+        #[serde(flatten)]
+        write: ApprovalRecord,
+        /// `done`, or why not.
+        result: String,
+    },
+    /// A write waits for a person.
+    ApprovalRequested(ApprovalRecord),
+    /// A person said yes or no, or nobody did in time.
+    ApprovalDecided {
+        /// What was decided.
+        #[serde(flatten)]
+        write: ApprovalRecord,
+        /// `approved`, `denied`, `expired`.
+        decision: String,
+        /// Who decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// Their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// It ended.
+    Completed(OutcomeRecord),
+    /// It ended without anybody closing its record: a fault of the host.
+    Abandoned,
+}
+
+impl Stage {
+    /// The word for people.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Received(_) => "received",
+            Self::Admitted { .. } => "admitted",
+            Self::Refused(_) => "refused",
+            Self::Used(_) => "used",
+            Self::Intent(_) => "intent",
+            Self::Effect { .. } => "effect",
+            Self::ApprovalRequested(_) => "approval-requested",
+            Self::ApprovalDecided { .. } => "approval-decided",
+            Self::Completed(_) => "completed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// The question.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// `alice@os`
+    pub principal: String,
+    /// The groups that the issuer vouches for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// What the client says it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The tool.
+    pub tool: String,
+    /// The arguments, where the level says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<serde_json::Value>,
+    /// The W3C trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+impl CallRecord {
+    pub(super) fn new(call: &ToolCall, arguments: bool) -> Self {
+        Self {
+            principal: call.principal.to_string(),
+            groups: call.principal.groups.clone(),
+            client: call.client.clone(),
+            tool: call.tool.to_string(),
+            arguments: arguments.then(|| serde_json::Value::Object(call.arguments.clone())),
+            traceparent: call.traceparent.clone(),
+        }
+    }
+}
+
+/// A refusal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decision {
+    /// `denied`, `unknown-tool`, ...
+    pub refusal: String,
+    /// In words.
+    pub reason: String,
+}
+
+/// An object.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TargetRecord {
+    /// The cluster.
+    pub cluster: String,
+    /// The namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The kind.
+    pub kind: String,
+    /// The name; none for lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl From<&Target> for TargetRecord {
+    fn from(target: &Target) -> Self {
+        Self {
+            cluster: target.cluster.to_string(),
+            namespace: target.namespace.as_ref().map(ToString::to_string),
+            kind: target.kind.to_owned(),
+            name: target.name.clone(),
+        }
+    }
+}
+
+/// A use of a capability.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UseRecord {
+    /// What was used.
+    pub capability: String,
+    /// `get`, `list`, ...
+    pub verb: String,
+    /// On what.
+    pub target: TargetRecord,
+    /// Whether the grant covered it.
+    pub allowed: bool,
+}
+
+impl From<&CapabilityUse> for UseRecord {
+    fn from(used: &CapabilityUse) -> Self {
+        Self {
+            capability: used.capability.to_string(),
+            verb: used.verb.to_owned(),
+            target: (&used.target).into(),
+            allowed: used.allowed,
+        }
+    }
+}
+
+/// A write.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ApprovalRecord {
+    /// The approval; none where the operator asks for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// For whom.
+    pub principal: String,
+    /// By which plugin.
+    pub plugin: String,
+    /// By which code.
+    pub digest: String,
+    /// `restart`
+    pub verb: String,
+    /// The object.
+    pub target: TargetRecord,
+    /// The object's identity.
+    pub uid: String,
+    /// The object's specification.
+    pub generation: i64,
+}
+
+impl ApprovalRecord {
+    /// The facts of a write.
+    pub fn new(
+        approval: Option<String>,
+        principal: String,
+        plugin: String,
+        digest: String,
+        plan: &Plan,
+    ) -> Self {
+        Self {
+            approval,
+            principal,
+            plugin,
+            digest,
+            verb: plan.verb.as_str().to_owned(),
+            target: TargetRecord {
+                cluster: plan.target.cluster.to_string(),
+                namespace: Some(plan.target.namespace.to_string()),
+                kind: plan.target.kind.as_str().to_owned(),
+                name: Some(plan.target.name.to_string()),
+            },
+            uid: plan.uid.clone(),
+            generation: plan.generation,
+        }
+    }
+}
+
+/// The answer, without what it says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OutcomeRecord {
+    /// `output`, `tool-error`, `trapped`, ...
+    pub outcome: String,
+    /// What went wrong, for the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The answer's size.
+    pub bytes: usize,
+    /// Whether something was left out.
+    pub truncated: bool,
+    /// From coming in to the end.
+    pub duration_ms: f64,
+}
+
+impl OutcomeRecord {
+    pub(super) fn new(outcome: &Outcome, duration: std::time::Duration) -> Self {
+        let (bytes, truncated, detail) = match outcome {
+            Outcome::Output(output) => (output.bytes(), output.truncated, None),
+            Outcome::ToolError(text) | Outcome::LimitExceeded(text) => {
+                (text.len(), false, Some(text.clone()))
+            }
+            Outcome::Trapped { internal } | Outcome::HostFailed { internal } => {
+                (0, false, Some(internal.clone()))
+            }
+            Outcome::Cancelled => (0, false, None),
+        };
+        let duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3;
+        let outcome = outcome.as_str().to_owned();
+        Self { outcome, detail, bytes, truncated, duration_ms }
+    }
+}

@@ -1,0 +1,11 @@
+//! Decides and records; never acts.
+//!
+//! Owns: admission, approvals, the audit log, redaction. Must not: perform an effect; know rmcp,
+//! wasmtime or kube. Read [`admission::Governor`] first.
+
+pub mod admission;
+pub mod approval;
+pub mod audit;
+pub mod redact;
+pub mod state;
+pub mod text;

@@ -1,0 +1,176 @@
+//! Characters that must not leave the host: what moves a terminal's cursor, hides, or reorders text.
+
+/// A text without them, and how many characters went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clean {
+    /// What is left.
+    pub text: String,
+    /// How many characters were removed.
+    pub removed: u32,
+}
+
+/// Removes escape sequences as a whole, control characters but tab and line feed, and invisible and
+/// bidirectional characters. Idempotent; never makes a text longer.
+pub fn clean(text: &str) -> Clean {
+    if text.bytes().all(|b| matches!(b, b'\t' | b'\n' | b' '..=b'~')) {
+        return Clean { text: text.to_owned(), removed: 0 };
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut removed = 0u32;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => removed = removed.saturating_add(1 + skip_escape(&mut rest)),
+            '\u{9b}' => removed = removed.saturating_add(1 + skip_csi(&mut rest)),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => {
+                removed = removed.saturating_add(1 + skip_string(&mut rest));
+            }
+            c if is_forbidden(c) => removed = removed.saturating_add(1),
+            c => kept.push(c),
+        }
+    }
+    Clean { text: kept, removed }
+}
+
+type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+/// The longest string sequence (OSC, DCS) that is skipped as one: an opened one that never ends must
+/// not swallow the rest of a log.
+const STRING_SEQUENCE_CHARS_MAX: u32 = 4_096;
+
+fn skip_escape(rest: &mut Rest<'_>) -> u32 {
+    match rest.peek() {
+        Some('[') => {
+            rest.next();
+            1 + skip_csi(rest)
+        }
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            rest.next();
+            1 + skip_string(rest)
+        }
+        Some('(' | ')' | '*' | '+' | '#' | '%' | ' ') => {
+            rest.next();
+            1 + u32::from(rest.next_if(|c| !is_line_end(*c)).is_some())
+        }
+        Some('0'..='~') => {
+            rest.next();
+            1
+        }
+        _ => 0,
+    }
+}
+
+/// Parameters and intermediates, then one final character (ECMA-48, 5.4).
+fn skip_csi(rest: &mut Rest<'_>) -> u32 {
+    let mut skipped = 0;
+    while rest.next_if(|c| matches!(c, ' '..='?')).is_some() {
+        skipped += 1;
+    }
+    skipped + u32::from(rest.next_if(|c| matches!(c, '@'..='~')).is_some())
+}
+
+/// Up to the string terminator (`ESC \`, 9C or BEL). A line's end ends it too: a log line cannot
+/// hide the lines behind it.
+fn skip_string(rest: &mut Rest<'_>) -> u32 {
+    let mut skipped = 0;
+    while skipped < STRING_SEQUENCE_CHARS_MAX {
+        match rest.next_if(|c| !is_line_end(*c)) {
+            None => break,
+            Some('\u{7}' | '\u{9c}') => return skipped + 1,
+            Some('\u{1b}') => {
+                return skipped + 1 + u32::from(rest.next_if_eq(&'\\').is_some());
+            }
+            Some(_) => skipped += 1,
+        }
+    }
+    skipped
+}
+
+fn is_line_end(c: char) -> bool {
+    c == '\n'
+}
+
+fn is_forbidden(c: char) -> bool {
+    match c {
+        '\t' | '\n' => false,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true, // C0, DEL, C1
+        '\u{ad}' // Soft hyphen.
+        | '\u{34f}' // Combining grapheme joiner.
+        | '\u{61c}' // Arabic letter mark.
+        | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers: blank letters.
+        | '\u{17b4}' | '\u{17b5}' // Khmer inherent vowels: invisible.
+        | '\u{180b}'..='\u{180f}' // Mongolian selectors and separator.
+        | '\u{200b}'..='\u{200f}' // Zero width, marks of direction.
+        | '\u{2028}'..='\u{202e}' // Separators, embeddings, overrides.
+        | '\u{2060}'..='\u{206f}' // Joiners, invisible operators, isolates.
+        | '\u{fe00}'..='\u{fe0f}' // Variation selectors.
+        | '\u{feff}' // Byte order mark.
+        | '\u{fff0}'..='\u{fffb}' // Interlinear annotation.
+        | '\u{1bca0}'..='\u{1bca3}' // Shorthand format controls.
+        | '\u{1d173}'..='\u{1d17a}' // Musical format controls.
+        | '\u{e0000}'..='\u{e0fff}' // Tags and supplementary selectors.
+        => true,
+        _ => false,
+    }
+}
+
+/// Cuts a text to a number of bytes, on a character, and says so.
+pub fn cut(text: &mut String, bytes_max: usize) -> bool {
+    const MARKER: &str = " … [cut]";
+    if text.len() <= bytes_max {
+        return false;
+    }
+    let end = text.floor_char_boundary(bytes_max.saturating_sub(MARKER.len()));
+    text.truncate(end);
+    text.push_str(MARKER);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removes_what_moves_hides_or_reorders() {
+        for (dirty, kept) in [
+            ("plain\ttext\n", "plain\ttext\n"),
+            ("grün 日本 🎉", "grün 日本 🎉"),
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{1b}]8;;http://evil\u{1b}\\link\u{1b}]8;;\u{1b}\\", "link"),
+            ("\u{1b}]52;c;aGk=\u{7}clip", "clip"),
+            ("\u{9b}2Jgone", "gone"),
+            ("\u{1b}]open string\nnext line", "\nnext line"),
+            ("a\u{200b}b\u{202e}c\u{e0041}d\u{feff}", "abcd"),
+            ("one\r\ntwo\rthree", "one\ntwothree"),
+            ("\u{1b}", ""),
+            ("\u{1b}[", ""),
+        ] {
+            let clean = clean(dirty);
+            assert_eq!(clean.text, kept, "{dirty:?}");
+            assert_eq!(clean.removed > 0, dirty != kept, "{dirty:?}");
+        }
+    }
+
+    #[test]
+    fn no_forbidden_character_survives_and_once_is_enough() {
+        let all: String = (0..=0x10_ffff).filter_map(char::from_u32).collect();
+        let mut embedded = String::new();
+        for c in all.chars() {
+            embedded.push('a');
+            embedded.push(c);
+        }
+        for text in [all, embedded] {
+            let once = clean(&text).text;
+            assert!(!once.chars().any(is_forbidden));
+            assert_eq!(clean(&once), Clean { text: once.clone(), removed: 0 });
+        }
+    }
+
+    #[test]
+    fn a_cut_says_so_and_keeps_characters_whole() {
+        let mut text = "ä".repeat(100);
+        assert!(cut(&mut text, 51));
+        assert!(text.len() <= 51 && text.ends_with("… [cut]"));
+        assert!(!cut(&mut "short".to_owned(), 51));
+    }
+}

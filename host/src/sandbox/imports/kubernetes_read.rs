@@ -1,0 +1,146 @@
+//! `kubernetes-read`: who may read pods, deployments, nodes, namespaces and rollouts.
+
+use super::super::bindings::toolgate::plugin::kubernetes_read::{
+    DeploymentPage, Host, Namespace as NamespaceRecord, NodePage, Pod, PodPage,
+};
+use super::super::bindings::toolgate::plugin::types::{Error, ListQuery, Rollout, WorkloadKind};
+use super::super::state::State;
+use super::{Answer, Door, Shut, convert, namespace, object};
+use crate::domain::capability::Capability::KubernetesRead;
+use crate::domain::scope::Target;
+use crate::domain::write::WorkloadRef;
+
+impl Host for State {
+    async fn list_pods(&mut self, query: ListQuery) -> Answer<PodPage> {
+        self.through(KubernetesRead, |door| list_pods(door, query)).await
+    }
+
+    async fn get_pod(
+        &mut self,
+        cluster: Option<String>,
+        namespace: String,
+        name: String,
+    ) -> Answer<Pod> {
+        self.through(KubernetesRead, |door| get_pod(door, cluster, namespace, name)).await
+    }
+
+    async fn list_deployments(&mut self, query: ListQuery) -> Answer<DeploymentPage> {
+        self.through(KubernetesRead, |door| list_deployments(door, query)).await
+    }
+
+    async fn list_nodes(&mut self, query: ListQuery) -> Answer<NodePage> {
+        self.through(KubernetesRead, |door| list_nodes(door, query)).await
+    }
+
+    async fn list_namespaces(&mut self, cluster: Option<String>) -> Answer<Vec<NamespaceRecord>> {
+        self.through(KubernetesRead, |door| list_namespaces(door, cluster)).await
+    }
+
+    async fn rollout_status(
+        &mut self,
+        cluster: Option<String>,
+        kind: WorkloadKind,
+        namespace: String,
+        name: String,
+    ) -> Answer<Rollout> {
+        self.through(KubernetesRead, |door| rollout(door, cluster, kind, namespace, name)).await
+    }
+}
+
+async fn list_pods(door: Door, query: ListQuery) -> Result<PodPage, Shut> {
+    let kubernetes = door.scene.ports.kubernetes.clone();
+    let fetch = |list| {
+        let kubernetes = kubernetes.clone();
+        async move { kubernetes.pods(&list).await }
+    };
+    let found = door.page(query, "Pod", |pod| &pod.name, fetch).await?;
+    let now = door.now();
+    let pods: Vec<Pod> = found.items.iter().map(|pod| convert::pod(pod, now)).collect();
+    let bytes_max = door.scene.limits.host_call_bytes_out_max;
+    if convert::weight(&pods) > bytes_max {
+        return Err(Shut::Told(Error::LimitExceeded(format!(
+            "this page has more than {bytes_max} bytes (`host_call_bytes_out_max`); ask for fewer \
+             pods at once with `limit`"
+        ))));
+    }
+    Ok(PodPage { pods, continue_: found.next, remaining: found.remaining })
+}
+
+async fn get_pod(
+    door: Door,
+    cluster: Option<String>,
+    place: String,
+    name: String,
+) -> Result<Pod, Shut> {
+    let (cluster, place, name) = (door.cluster(cluster)?, namespace(&place)?, object(&name)?);
+    let target = Target {
+        cluster: cluster.clone(),
+        namespace: Some(place.clone()),
+        kind: "Pod",
+        name: Some(name.to_string()),
+    };
+    door.check("get", &target).await?;
+    let kubernetes = door.scene.ports.kubernetes.clone();
+    let pod =
+        door.port(&target, async move { kubernetes.pod(&cluster, &place, &name).await }).await?;
+    Ok(convert::pod(&pod, door.now()))
+}
+
+async fn list_deployments(door: Door, query: ListQuery) -> Result<DeploymentPage, Shut> {
+    let kubernetes = door.scene.ports.kubernetes.clone();
+    let fetch = |list| {
+        let kubernetes = kubernetes.clone();
+        async move { kubernetes.deployments(&list).await }
+    };
+    let found = door.page(query, "Deployment", |d| &d.name, fetch).await?;
+    let now = door.now();
+    let deployments = found.items.iter().map(|d| convert::deployment(d, now)).collect();
+    Ok(DeploymentPage { deployments, continue_: found.next, remaining: found.remaining })
+}
+
+async fn list_nodes(door: Door, query: ListQuery) -> Result<NodePage, Shut> {
+    let kubernetes = door.scene.ports.kubernetes.clone();
+    let fetch = |list| {
+        let kubernetes = kubernetes.clone();
+        async move { kubernetes.nodes(&list).await }
+    };
+    let found = door.page(query, "Node", |node| &node.name, fetch).await?;
+    let now = door.now();
+    let nodes = found.items.iter().map(|node| convert::node(node, now)).collect();
+    Ok(NodePage { nodes, continue_: found.next, remaining: found.remaining })
+}
+
+async fn list_namespaces(
+    door: Door,
+    cluster: Option<String>,
+) -> Result<Vec<NamespaceRecord>, Shut> {
+    let cluster = door.cluster(cluster)?;
+    let target = Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: None };
+    door.check("list", &target).await?;
+    let kubernetes = door.scene.ports.kubernetes.clone();
+    let all = door.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
+    let (scope, mode) = (door.scope()?, &door.scene.ports.mode);
+    let now = door.now();
+    let granted = |name: &str| scope.namespaces.contains(name) && mode.namespaces.contains(name);
+    Ok(all.iter().filter(|n| granted(&n.name)).map(|n| convert::namespace(n, now)).collect())
+}
+
+async fn rollout(
+    door: Door,
+    cluster: Option<String>,
+    kind: WorkloadKind,
+    place: String,
+    name: String,
+) -> Result<Rollout, Shut> {
+    let workload = WorkloadRef {
+        cluster: door.cluster(cluster)?,
+        kind: convert::kind_in(kind),
+        namespace: namespace(&place)?,
+        name: object(&name)?,
+    };
+    let target = super::workload_target(&workload);
+    door.check("get", &target).await?;
+    let kubernetes = door.scene.ports.kubernetes.clone();
+    let rollout = door.port(&target, async move { kubernetes.rollout(&workload).await }).await?;
+    Ok(convert::rollout(&rollout))
+}

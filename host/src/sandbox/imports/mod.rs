@@ -1,0 +1,219 @@
+//! The doors: one file for each interface of the contract, one shape for each function.
+//!
+//! Check (uses, grant, mode, on the *target*), record the use, call the port, map the error. Owns
+//! who may; must not know how. Read [`Door`] first.
+
+mod ambient;
+mod convert;
+mod kubernetes_events;
+mod kubernetes_logs;
+mod kubernetes_read;
+mod kubernetes_restart;
+mod pages;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::bindings::toolgate::plugin::types::Error;
+use super::state::{CallScene, Scene, State, Stop};
+use crate::capability::CapabilityError;
+use crate::domain::call::CapabilityUse;
+use crate::domain::capability::Capability;
+use crate::domain::name::{ClusterName, Namespace, ObjectName};
+use crate::domain::scope::{Scope, Target};
+use crate::sandbox::meter::Meter;
+
+/// One host call of a guest, on its way to a port.
+pub(super) struct Door {
+    scene: Arc<CallScene>,
+    capability: Capability,
+    meter: Arc<Meter>,
+}
+
+/// What a host function answers: the outer error ends the guest, the inner one it can read.
+type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+/// Why a door did not let a call through.
+enum Shut {
+    /// The guest reads why.
+    Told(Error),
+    /// The guest ends: what it wanted cannot be put on record.
+    NotRecorded(String),
+}
+
+impl From<Error> for Shut {
+    fn from(error: Error) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl State {
+    /// Counts the call and opens the door of its capability.
+    async fn through<T, F: Future<Output = Result<T, Shut>>>(
+        &mut self,
+        capability: Capability,
+        pass: impl FnOnce(Door) -> F,
+    ) -> Answer<T> {
+        self.count(capability.as_str())?;
+        let Scene::Call(scene) = &self.scene else {
+            return self.trap(Stop::CalledWhileListing(capability.as_str()));
+        };
+        if !scene.permit.uses(capability) {
+            return Ok(Err(Error::Denied(format!(
+                "the tool `{}` does not list `{capability}` under `uses` in its plugin's manifest",
+                scene.permit.call().tool
+            ))));
+        }
+        let meter = Arc::clone(&self.meter);
+        let door = Door { scene: Arc::clone(scene), capability, meter: Arc::clone(&meter) };
+        let answer = {
+            let _waiting = meter.enter_host();
+            pass(door).await
+        };
+        match answer {
+            Ok(value) => Ok(Ok(value)),
+            Err(Shut::Told(error)) => Ok(Err(error)),
+            Err(Shut::NotRecorded(why)) => self.trap(Stop::NotRecorded(why)),
+        }
+    }
+}
+
+impl Door {
+    /// How far the grant reaches. There is one, or the interface were not linked.
+    fn scope(&self) -> Result<&Scope, Shut> {
+        let missing = || Shut::Told(Error::Denied(format!("`{}` is not granted", self.capability)));
+        self.scene.grants.scope(self.capability).ok_or_else(missing)
+    }
+
+    /// The cluster that is meant.
+    fn cluster(&self, name: Option<String>) -> Result<ClusterName, Shut> {
+        let ports = &self.scene.ports;
+        let Some(name) = name else {
+            return ports.default_cluster.clone().ok_or_else(|| {
+                invalid("name a cluster: there are several, and none is the default".to_owned())
+            });
+        };
+        let unknown = || Shut::Told(Error::NotFound(format!("cluster `{name}` not found")));
+        let known = ports.clusters.iter().find(|cluster| cluster.as_str() == name);
+        known
+            .filter(|c| self.scope().is_ok_and(|scope| scope.clusters.contains(c.as_str())))
+            .cloned()
+            .ok_or_else(unknown)
+    }
+
+    /// Checks a use against the grant and the mode, and puts it on record either way.
+    async fn check(&self, verb: &'static str, target: &Target) -> Result<(), Shut> {
+        let scope = self.scope()?;
+        let mode = &self.scene.ports.mode;
+        // A list of all namespaces is allowed only where all are: others go one by one.
+        let wide = target.namespace.is_some()
+            || !is_namespaced(target.kind)
+            || (scope.namespaces.is_all() && mode.namespaces.is_all());
+        let allowed = wide && scope.contains(target) && mode.covers(target);
+        let used =
+            CapabilityUse { capability: self.capability, verb, target: target.clone(), allowed };
+        let recorded = self.scene.trail.used(&used).await;
+        recorded.map_err(|error| Shut::NotRecorded(error.to_string()))?;
+        if allowed {
+            return Ok(());
+        }
+        let plugin = &self.scene.permit.offer().plugin;
+        tracing::info!(
+            %plugin, capability = %self.capability, %verb, %target, call = %self.scene.permit.call().id,
+            "refused: outside of `grants.{plugin}.{}` or `mode.namespaces`", self.capability,
+        );
+        Err(Shut::Told(missing(target)))
+    }
+
+    /// Drives a port where ports are driven. Dropped with the call, the port's work ends too.
+    async fn port<T: Send + 'static>(
+        &self,
+        target: &Target,
+        work: impl Future<Output = Result<T, CapabilityError>> + Send + 'static,
+    ) -> Result<T, Shut> {
+        let task = tokio_util::task::AbortOnDropHandle::new(self.scene.ports.io.spawn(work));
+        match task.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(Shut::Told(self.told(target, &error))),
+            Err(error) => {
+                tracing::error!(%error, capability = %self.capability, "a port failed");
+                Err(Shut::Told(Error::Unavailable("the host failed at this; its operator finds why in its log".to_owned())))
+            }
+        }
+    }
+
+    fn told(&self, target: &Target, error: &CapabilityError) -> Error {
+        match error {
+            // The same words as for what is not granted: the two are not told apart.
+            CapabilityError::NotFound(_) => missing(target),
+            CapabilityError::InvalidArgument(_) => Error::InvalidArgument(safe(&error.caller_text())),
+            CapabilityError::Conflict(_) => Error::Denied(safe(&error.caller_text())),
+            CapabilityError::LimitExceeded(_) => Error::LimitExceeded(error.caller_text()),
+            CapabilityError::Forbidden { .. } | CapabilityError::Unavailable { .. } => {
+                tracing::warn!(
+                    %error, capability = %self.capability, %target,
+                    call = %self.scene.permit.call().id, "a port did not answer"
+                );
+                Error::Unavailable(error.caller_text())
+            }
+        }
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.scene.ports.clock.now()
+    }
+}
+
+fn is_namespaced(kind: &str) -> bool {
+    !matches!(kind, "Node" | "Namespace")
+}
+
+/// One text for what is not there and for what the caller may not see.
+fn missing(target: &Target) -> Error {
+    let Target { cluster, namespace, kind, name } = target;
+    Error::NotFound(match (name, namespace) {
+        (Some(name), Some(namespace)) => format!(
+            "{kind} `{name}` not found in namespace `{namespace}` of cluster `{cluster}`, or not granted"
+        ),
+        (Some(name), None) => format!("{kind} `{name}` not found in cluster `{cluster}`, or not granted"),
+        (None, Some(namespace)) => {
+            format!("namespace `{namespace}` not found in cluster `{cluster}`, or not granted")
+        }
+        (None, None) => format!("nothing of kind {kind} is granted in cluster `{cluster}`"),
+    })
+}
+
+fn invalid(text: String) -> Shut {
+    Shut::Told(Error::InvalidArgument(text))
+}
+
+fn namespace(text: &str) -> Result<Namespace, Shut> {
+    text.parse().map_err(|error: crate::domain::name::NameError| invalid(error.to_string()))
+}
+
+fn object(text: &str) -> Result<ObjectName, Shut> {
+    text.parse().map_err(|error: crate::domain::name::NameError| invalid(error.to_string()))
+}
+
+/// A value within its bounds, or the default where there is none.
+fn within(name: &str, value: Option<u32>, default: u32, max: u32) -> Result<u32, Shut> {
+    match value {
+        None => Ok(default),
+        Some(value) if (1..=max).contains(&value) => Ok(value),
+        Some(value) => Err(invalid(format!("`{name}` is {value}; it goes from 1 to {max}"))),
+    }
+}
+
+/// Free text on its way to a guest.
+fn safe(text: &str) -> String {
+    crate::governance::redact::make_safe(text).text
+}
+
+fn workload_target(workload: &crate::domain::write::WorkloadRef) -> Target {
+    Target {
+        cluster: workload.cluster.clone(),
+        namespace: Some(workload.namespace.clone()),
+        kind: workload.kind.as_str(),
+        name: Some(workload.name.to_string()),
+    }
+}

@@ -1,0 +1,185 @@
+//! Listing what is granted, page by page: the whole cluster where all of it is, else one namespace
+//! after the other.
+
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::bindings::toolgate::plugin::types::{Error, ListQuery};
+use super::{Door, Shut, invalid, namespace, within};
+use crate::capability::CapabilityError;
+use crate::capability::kubernetes::{List, Page};
+use crate::domain::name::{ClusterName, Namespace};
+use crate::domain::scope::Target;
+
+/// Objects of one page.
+const PAGE_MAX: u32 = 250;
+
+/// Bytes of a selector.
+const SELECTOR_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a cursor. The API server's own tokens have a few hundred.
+const CURSOR_BYTES_MAX: usize = 4_096;
+
+/// Namespaces that one page looks into before it returns what it has.
+const NAMESPACES_PER_PAGE_MAX: usize = 64;
+
+/// Where the next page begins.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cursor {
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none", default)]
+    namespace: Option<String>,
+    #[serde(rename = "t", skip_serializing_if = "Option::is_none", default)]
+    token: Option<String>,
+}
+
+/// What was found, and where to go on.
+pub(super) struct Found<T> {
+    pub items: Vec<T>,
+    pub next: Option<String>,
+    pub remaining: Option<u64>,
+}
+
+impl Door {
+    /// The namespaces that a query is about, in order. `None` is all of them in one request.
+    pub(super) async fn namespaces(
+        &self,
+        cluster: &ClusterName,
+        named: Option<&str>,
+        kind: &'static str,
+    ) -> Result<Vec<Option<Namespace>>, Shut> {
+        if let Some(named) = named {
+            return Ok(vec![Some(namespace(named)?)]);
+        }
+        let granted = &self.scope()?.namespaces;
+        let mode = &self.scene.ports.mode.namespaces;
+        if granted.is_all() && mode.is_all() {
+            return Ok(vec![None]);
+        }
+        // Names that the operator wrote need no look at the cluster, and no right to look.
+        let names = match granted.literals().or_else(|| mode.literals()) {
+            Some(names) => names.to_vec(),
+            None => self.all_namespaces(cluster, kind).await?,
+        };
+        let mut names: Vec<Namespace> = names
+            .iter()
+            .filter(|name| granted.contains(name) && mode.contains(name))
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        names.sort();
+        names.dedup();
+        Ok(names.into_iter().map(Some).collect())
+    }
+
+    async fn all_namespaces(
+        &self,
+        cluster: &ClusterName,
+        kind: &'static str,
+    ) -> Result<Vec<String>, Shut> {
+        let target = Target { cluster: cluster.clone(), namespace: None, kind, name: None };
+        let kubernetes = self.scene.ports.kubernetes.clone();
+        let cluster = cluster.clone();
+        let all = self.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
+        Ok(all.into_iter().map(|namespace| namespace.name).collect())
+    }
+
+    /// An empty answer may mean that there is no such namespace, and the API server does not say.
+    pub(super) async fn require_namespace(&self, target: &Target) -> Result<(), Shut> {
+        let Some(name) = target.namespace.clone() else { return Ok(()) };
+        let kubernetes = self.scene.ports.kubernetes.clone();
+        let cluster = target.cluster.clone();
+        let work = async move {
+            match kubernetes.namespace(&cluster, &name).await {
+                // A server that may not look at namespaces cannot tell; the empty answer stands.
+                Ok(_) | Err(CapabilityError::Forbidden { .. }) => Ok(()),
+                Err(error) => Err(error),
+            }
+        };
+        let whole = Target { name: None, ..target.clone() };
+        self.port(&whole, work).await
+    }
+
+    /// One page over all that the query is about.
+    pub(super) async fn page<T, F>(
+        &self,
+        query: ListQuery,
+        kind: &'static str,
+        name_of: impl Fn(&T) -> &str,
+        fetch: impl Fn(List) -> F,
+    ) -> Result<Found<T>, Shut>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<Page<T>, CapabilityError>> + Send + 'static,
+    {
+        let ListQuery { cluster, namespace, label_selector, limit, continue_ } = query;
+        let cluster = self.cluster(cluster)?;
+        let limit = within("limit", limit, PAGE_MAX, PAGE_MAX)?;
+        if label_selector.as_ref().is_some_and(|s| s.len() > SELECTOR_BYTES_MAX) {
+            return Err(invalid(format!("`label-selector` has more than {SELECTOR_BYTES_MAX} bytes")));
+        }
+        let mut cursor = cursor(continue_.as_deref())?;
+        let places = if super::is_namespaced(kind) {
+            self.namespaces(&cluster, namespace.as_deref(), kind).await?
+        } else if namespace.is_some() {
+            return Err(invalid(format!("{kind} objects are in no namespace")));
+        } else {
+            vec![None]
+        };
+        let one_named = namespace.is_some();
+        let from = cursor.namespace.take();
+        let behind = |place: &&Option<Namespace>| {
+            place.as_ref().map(Namespace::as_str) >= from.as_deref() || place.is_none()
+        };
+        let places: Vec<&Option<Namespace>> = places.iter().filter(behind).collect();
+        let names = self.scope()?.names.clone();
+        let mut found = Found { items: Vec::new(), next: None, remaining: None };
+        for (place_idx, place) in places.iter().copied().enumerate() {
+            let target =
+                Target { cluster: cluster.clone(), namespace: place.clone(), kind, name: None };
+            self.check("list", &target).await?;
+            let room = limit.saturating_sub(u32::try_from(found.items.len()).unwrap_or(limit));
+            let page = self
+                .port(&target, fetch(List {
+                    cluster: cluster.clone(),
+                    namespace: place.clone(),
+                    label_selector: label_selector.clone(),
+                    limit: room,
+                    continue_token: cursor.token.take(),
+                }))
+                .await?;
+            if one_named && page.items.is_empty() {
+                self.require_namespace(&target).await?;
+            }
+            found.items.extend(page.items.into_iter().filter(|item| names.contains(name_of(item))));
+            found.remaining = page.remaining;
+            if page.continue_token.is_some() {
+                let namespace = place.as_ref().map(ToString::to_string);
+                found.next = Some(text(&Cursor { namespace, token: page.continue_token })?);
+                break;
+            }
+            let full = found.items.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+            let enough = full || place_idx + 1 >= NAMESPACES_PER_PAGE_MAX;
+            if let (true, Some(Some(next))) = (enough, places.get(place_idx + 1)) {
+                let namespace = Some(next.to_string());
+                found.next = Some(text(&Cursor { namespace, token: None })?);
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn cursor(text: Option<&str>) -> Result<Cursor, Shut> {
+    let Some(text) = text else { return Ok(Cursor { namespace: None, token: None }) };
+    let wrong = || invalid("`continue` is not what the page before returned".to_owned());
+    if text.len() > CURSOR_BYTES_MAX {
+        return Err(wrong());
+    }
+    serde_json::from_str(text).map_err(|_| wrong())
+}
+
+fn text(cursor: &Cursor) -> Result<String, Shut> {
+    let failed = |_| Shut::Told(Error::Unavailable("the page's end cannot be written".to_owned()));
+    serde_json::to_string(cursor).map_err(failed)
+}

@@ -1,0 +1,227 @@
+//! One run of a guest: a fresh store and a fresh instance, metered, bounded, and dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use super::bindings::exports::toolgate::plugin::tools::{Definition, Output as GuestOutput, ToolError};
+use super::load::{Plugin, Tool};
+use super::meter::Meter;
+use super::state::{CallScene, Scene, State, Stop};
+use super::{Workshop, answer, wasi};
+use crate::capability::ProgressSink;
+use crate::domain::call::{Cost, Outcome};
+use crate::domain::limits::Limits;
+use crate::governance::admission::Permit;
+use crate::governance::audit::Trail;
+
+/// How a run ended, when not as the guest wanted.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Stopped(Stop),
+    Deadline,
+    Trapped(String),
+    Refused(String),
+    HostFailed(String),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stopped(Stop::Limit(limit)) => write!(f, "it went over its limit `{limit}`"),
+            Self::Stopped(Stop::CalledWhileListing(import)) => {
+                write!(f, "it called `{import}`, but imports are closed while tools are listed")
+            }
+            Self::Stopped(Stop::NotRecorded(why)) => f.write_str(why),
+            Self::Deadline => f.write_str("it went over its limit `deadline_ms`"),
+            Self::Trapped(why) | Self::Refused(why) | Self::HostFailed(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Asks a plugin for its tools, with every import closed.
+pub(super) async fn list(workshop: &Arc<Workshop>, plugin: &Arc<Plugin>) -> Result<Vec<Definition>, Ended> {
+    let limits = plugin.terms.limits.clone();
+    let (shop, guest) = (Arc::clone(workshop), Arc::clone(plugin));
+    let deadline = Duration::from_millis(limits.deadline_ms);
+    let task = workshop.guests.spawn(async move {
+        let meter = Meter::new(Arc::clone(&shop.slow_lane));
+        let mut room = Room::new(&shop, &guest, &limits, meter, Scene::Listing)?;
+        let work = async {
+            let instance = guest.pre.instantiate_async(&mut room.store).await?;
+            instance.toolgate_plugin_tools().call_list(&mut room.store).await
+        };
+        let result = tokio::time::timeout(deadline, work).await;
+        room.finish(result)
+    });
+    let task = AbortOnDropHandle::new(task);
+    task.await.unwrap_or_else(|error| Err(Ended::HostFailed(error.to_string())))
+}
+
+/// What a call is run with.
+pub(super) struct Run {
+    pub permit: Permit,
+    pub trail: Arc<Trail>,
+    pub progress: Arc<dyn ProgressSink>,
+    pub cancel: CancellationToken,
+}
+
+/// Runs one call. Returning early (a cancellation, a dropped future) stops the guest at its next
+/// tick.
+pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -> (Outcome, Cost) {
+    let Run { permit, trail, progress, cancel } = run;
+    let began = tokio::time::Instant::now();
+    let mut cost = Cost::default();
+    let plugin = &tool.plugin;
+    let Ok(_queued) = Arc::clone(&plugin.queue).try_acquire_owned() else {
+        let text = format!(
+            "too many calls of plugin `{}` wait already (`queue_max`); try again in a moment",
+            plugin.manifest.id
+        );
+        return (Outcome::LimitExceeded(text), cost);
+    };
+    let limits = plugin.terms.limits.clone();
+    let deadline = began + Duration::from_millis(limits.deadline_ms);
+    let turn = async {
+        let of_plugin = Arc::clone(&plugin.turns).acquire_owned().await;
+        (of_plugin, Arc::clone(&workshop.instances).acquire_owned().await)
+    };
+    let turns = tokio::select! {
+        turns = turn => turns,
+        () = cancel.cancelled() => return (Outcome::Cancelled, cost),
+        () = tokio::time::sleep_until(deadline) => {
+            return (Outcome::LimitExceeded(answer::limit("deadline_ms", &limits)), cost);
+        }
+    };
+    cost.queued = began.elapsed();
+    let scene = CallScene {
+        trail: Arc::clone(&trail),
+        grants: Arc::clone(&plugin.grants),
+        settings: Arc::clone(&plugin.settings),
+        ports: Arc::clone(&workshop.ports),
+        limits: limits.clone(),
+        permit,
+        progress,
+    };
+    let (shop, tool_) = (Arc::clone(workshop), Arc::clone(tool));
+    let task = workshop.guests.spawn(async move {
+        let _turns = turns;
+        guest(&shop, &tool_, scene, deadline).await
+    });
+    let task = AbortOnDropHandle::new(task);
+    let (result, spent) = tokio::select! {
+        done = task => match done {
+            Ok(done) => done,
+            Err(error) => (Err(Ended::HostFailed(error.to_string())), Cost::default()),
+        },
+        () = cancel.cancelled() => return (Outcome::Cancelled, cost),
+    };
+    cost = Cost { queued: cost.queued, wall: began.elapsed(), ..spent };
+    (answer::outcome(tool, result, &trail), cost)
+}
+
+type GuestResult = Result<Result<GuestOutput, ToolError>, Ended>;
+
+async fn guest(
+    workshop: &Arc<Workshop>,
+    tool: &Arc<Tool>,
+    scene: CallScene,
+    deadline: tokio::time::Instant,
+) -> (GuestResult, Cost) {
+    let call = scene.permit.call();
+    let (name, arguments) = (call.tool.to_string(), serde_json::to_string(&call.arguments));
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(error) => return (Err(Ended::HostFailed(error.to_string())), Cost::default()),
+    };
+    let limits = scene.limits.clone();
+    let meter = Meter::new(Arc::clone(&workshop.slow_lane));
+    let scene = Scene::Call(Arc::new(scene));
+    let mut cost = Cost::default();
+    let mut room = match Room::new(workshop, &tool.plugin, &limits, Arc::clone(&meter), scene) {
+        Ok(room) => room,
+        Err(ended) => return (Err(ended), cost),
+    };
+    let begun = tokio::time::Instant::now();
+    let work = async {
+        let instance = tool.plugin.pre.instantiate_async(&mut room.store).await?;
+        cost.instantiate = begun.elapsed();
+        instance.toolgate_plugin_tools().call_call(&mut room.store, &name, &arguments).await
+    };
+    let result = tokio::time::timeout_at(deadline, work).await;
+    cost.host = meter.host();
+    cost.host_calls = room.store.data().host_calls;
+    (room.finish(result), cost)
+}
+
+/// A store and what belongs to it.
+struct Room {
+    store: Store<State>,
+    streams: wasi::Streams,
+    _ticking: super::engine::Ticking,
+}
+
+impl Room {
+    fn new(
+        workshop: &Arc<Workshop>,
+        plugin: &Arc<Plugin>,
+        limits: &Limits,
+        meter: Arc<Meter>,
+        scene: Scene,
+    ) -> Result<Self, Ended> {
+        let (context, streams) = wasi::context(limits.log_bytes_max);
+        let id = plugin.manifest.id.clone();
+        let state = State::new(id, limits, Arc::clone(&meter), scene, context);
+        let mut store = Store::try_new(&workshop.engine, state)
+            .map_err(|error| Ended::HostFailed(error.to_string()))?;
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(limits.host_call_bytes_in_max);
+        store.set_max_component_handles(limits.handles_max);
+        store.set_epoch_deadline(1);
+        let cpu = Duration::from_millis(limits.cpu_ms);
+        store.epoch_deadline_callback(move |mut cx| {
+            let meter = Arc::clone(&cx.data().meter);
+            meter.pause();
+            if meter.cpu() >= cpu {
+                return cx.data_mut().trap(Stop::Limit("cpu_ms"));
+            }
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(meter.let_pass())))
+        });
+        meter.resume();
+        Ok(Self { store, streams, _ticking: workshop.ticker.run() })
+    }
+
+    /// What came of it, and what the guest wrote on the way.
+    fn finish<T>(
+        self,
+        result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
+    ) -> Result<T, Ended> {
+        let state = self.store.data();
+        answer::keep_streams(state, &self.streams);
+        match result {
+            Ok(Ok(value)) => Ok(value),
+            Err(_) => Err(Ended::Deadline),
+            Ok(Err(error)) => Err(ended(state, &error)),
+        }
+    }
+}
+
+fn ended(state: &State, error: &wasmtime::Error) -> Ended {
+    if let Some(stop) = &state.stop {
+        return Ended::Stopped(stop.clone());
+    }
+    if let Some(limit) = state.limiter.refused {
+        return Ended::Stopped(Stop::Limit(limit));
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => Ended::Trapped("its stack is used up".to_owned()),
+        Some(trap) => Ended::Trapped(trap.to_string()),
+        None if format!("{error:#}").contains("hostcall") => {
+            Ended::Stopped(Stop::Limit("host_call_bytes_in_max"))
+        }
+        None => Ended::Trapped(format!("{error:#}")),
+    }
+}

@@ -1,0 +1,123 @@
+//! What is told about a request, in each of its states.
+
+use expect_test::expect;
+use toolgate_sdk::Guest as _;
+use toolgate_sdk::kubernetes_restart::Change;
+use toolgate_sdk::types::{Moment, Rollout};
+
+use super::*;
+
+const WHAT: &str = "restart of deployment `shop/web`";
+
+fn plan() -> Plan {
+    Plan {
+        verb: "restart".to_owned(),
+        kind: WorkloadKind::Deployment,
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+        uid: "2b0a1d1c-0000-4000-8000-000000000001".to_owned(),
+        generation: 4,
+        changes: vec![Change {
+            path: "spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]"
+                .to_owned(),
+            before: None,
+            after: Some("2026-11-21T02:13:07Z".to_owned()),
+        }],
+        pods: vec!["web-1".to_owned(), "web-2".to_owned()],
+        pods_total: 60,
+        warnings: vec!["the namespace `shop-test` is called nearly the same".to_owned()],
+    }
+}
+
+fn done(state: RolloutState, approval: Option<&str>) -> Outcome {
+    Outcome::Performed(Performed {
+        approval: approval.map(str::to_owned),
+        plan: plan(),
+        executed: Moment { at: "2026-11-21T02:13:07Z".to_owned(), age_s: 5 },
+        rollout: Rollout {
+            kind: WorkloadKind::Deployment,
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+            state,
+            message: "1 of 3 new replicas have been updated".to_owned(),
+            generation: 5,
+            observed_generation: 5,
+            desired: 3,
+            updated: 1,
+            ready: 3,
+            available: 3,
+            revision: None,
+        },
+    })
+}
+
+fn text(outcome: Outcome) -> String {
+    answer(WHAT, outcome).unwrap().text
+}
+
+#[test]
+fn asks_for_an_approval_and_says_what_would_happen() {
+    let pending = Pending {
+        id: "k7dm-4q2x".to_owned(),
+        expires: "2026-11-21T02:28:07Z".to_owned(),
+        plan: plan(),
+        next_step: "An operator runs `toolgate approvals show k7dm-4q2x`.".to_owned(),
+    };
+    let reply = answer(WHAT, Outcome::ApprovalRequired(pending)).unwrap();
+    assert_eq!(reply.structured.approval_id.as_deref(), Some("k7dm-4q2x"));
+    assert_eq!(reply.structured.outcome, "approval_required");
+    expect![[r#"
+        Approval required, nothing was changed yet: restart of deployment `shop/web`
+        Approval: k7dm-4q2x, expires 2026-11-21T02:28:07Z
+        Pods to be replaced: 60: web-1, web-2, … 58 more
+        Change: spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]: nothing -> 2026-11-21T02:13:07Z
+        Warning: the namespace `shop-test` is called nearly the same
+        Next: An operator runs `toolgate approvals show k7dm-4q2x`."#]].assert_eq(&reply.text);
+}
+
+#[test]
+fn shows_the_plan_of_a_dry_run() {
+    expect![[r#"
+        Planned, not executed: restart of deployment `shop/web`
+        Pods to be replaced: 60: web-1, web-2, … 58 more
+        Change: spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]: nothing -> 2026-11-21T02:13:07Z
+        Warning: the namespace `shop-test` is called nearly the same
+        Next: Nothing: this is a dry run, the operator's configuration executes no writes."#]].assert_eq(&text(Outcome::Planned(plan())));
+}
+
+#[test]
+fn tells_how_far_the_rollout_is() {
+    let texts = [
+        text(done(RolloutState::Progressing, Some("k7dm-4q2x"))),
+        text(done(RolloutState::Complete, None)),
+        text(done(RolloutState::Stuck, None)),
+    ];
+    expect![[r#"
+        Performed: restart of deployment `shop/web`, 2026-11-21T02:13:07Z (5s ago), under approval k7dm-4q2x
+        Rollout: progressing: 1 of 3 new replicas have been updated
+        Next: Follow the rollout with list_deployments until it is complete.
+
+        Performed: restart of deployment `shop/web`, 2026-11-21T02:13:07Z (5s ago)
+        Rollout: complete: 1 of 3 new replicas have been updated
+        Next: Nothing: the rollout is complete.
+
+        Performed: restart of deployment `shop/web`, 2026-11-21T02:13:07Z (5s ago)
+        Rollout: stuck: 1 of 3 new replicas have been updated
+        Next: Look at the new pods with list_failing_pods and get_pod_logs."#]].assert_eq(&texts.join("\n\n"));
+}
+
+#[test]
+fn makes_a_denial_an_error() {
+    let Err(ToolError::Failed(why)) = answer(WHAT, Outcome::Denied("read-only mode".to_owned()))
+    else {
+        panic!("a denial is a failure");
+    };
+    expect!["denied: restart of deployment `shop/web`: read-only mode. Nothing was changed."]
+        .assert_eq(&why);
+}
+
+#[test]
+fn offers_these_definitions() {
+    expect_test::expect_file!["../definitions.txt"]
+        .assert_eq(&toolgate_sdk::tool::print(&Plugin::list()));
+}
