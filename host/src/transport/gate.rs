@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonRpcMessage, ProtocolVersion,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::MESSAGE_BYTES_MAX;
 use super::jsonrpc::{self, Rejection};
@@ -24,6 +25,12 @@ use crate::domain::principal::Principal;
 
 /// How long a body may take. 4 MiB in this time is a very slow line.
 const BODY_READ_MAX: Duration = Duration::from_secs(15);
+
+/// Up to here every body is read. Arguments may have 256 KiB, so what is larger is rarely right.
+const SMALL_BYTES_MAX: usize = 512 << 10;
+
+/// Larger bodies at once: reading one can take twenty times its size in memory.
+const LARGE_AT_ONCE_MAX: usize = 4;
 
 /// How much of a body is read at all.
 const IGNORED_BYTES_MAX: usize = 8 * MESSAGE_BYTES_MAX;
@@ -36,8 +43,9 @@ const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event
 
 /// What the gate looks at.
 pub(super) struct Gate {
-    pub(super) allow: AllowList,
-    pub(super) sessions: Arc<Sessions>,
+    allow: AllowList,
+    sessions: Arc<Sessions>,
+    large: Arc<Semaphore>,
 }
 
 /// Lets a request through, or answers it.
@@ -50,16 +58,15 @@ pub(super) async fn pass(
         .check(request.uri(), request.headers())
         .map_err(|why| refuse_with(StatusCode::FORBIDDEN, why))?;
     let principal = request.extensions().get().cloned().unwrap_or_else(Principal::loopback);
-    gate.check_session(request.headers(), &principal)?;
+    if !gate.may_use_session(request.headers(), &principal) {
+        return Err(refuse_with(StatusCode::NOT_FOUND, "there is no such session"));
+    }
+    // Held until rmcp has read the body, too.
+    let mut large = None;
     let request = if request.method() == Method::POST {
-        let (request, begins) = message(request).await?;
+        let (request, begins) = message(request, &gate.large, &mut large).await?;
         if begins && gate.sessions.is_full().await {
-            let mut full = refuse_with(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "there are too many sessions; try again later",
-            );
-            full.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("30"));
-            return Err(full);
+            return Err(busy("there are too many sessions; try again later"));
         }
         request
     } else {
@@ -73,22 +80,30 @@ pub(super) async fn pass(
 }
 
 impl Gate {
-    /// Another caller's session is none. rmcp answers the end of a session that there never was as
-    /// if it had ended it.
-    fn check_session(&self, headers: &HeaderMap, principal: &Principal) -> Result<(), Response> {
+    pub(super) fn new(allow: AllowList, sessions: Arc<Sessions>) -> Self {
+        Self { allow, sessions, large: Arc::new(Semaphore::new(LARGE_AT_ONCE_MAX)) }
+    }
+
+    /// Whether the request names no session, or one of the caller's own. Another's is refused as if
+    /// it did not exist, and so is one that does not: rmcp would end it and say that it had.
+    fn may_use_session(&self, headers: &HeaderMap, principal: &Principal) -> bool {
         // There are no sessions since 2026-07-28, and their id is to be ignored.
         let version = headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes);
         if version.is_some_and(|v| v >= ProtocolVersion::V_2026_07_28.as_str().as_bytes()) {
-            return Ok(());
+            return true;
         }
-        let Some(id) = headers.get(SESSION_ID) else { return Ok(()) };
-        let owned = id.to_str().is_ok_and(|id| self.sessions.is_owned_by(id, principal));
-        if owned { Ok(()) } else { Err(refuse_with(StatusCode::NOT_FOUND, "no such session")) }
+        headers
+            .get(SESSION_ID)
+            .is_none_or(|id| id.to_str().is_ok_and(|id| self.sessions.is_owned_by(id, principal)))
     }
 }
 
 /// Reads the body, which must be one message. Says, too, whether it asks for a session.
-async fn message(request: Request) -> Result<(Request, bool), Response> {
+async fn message(
+    request: Request,
+    large: &Arc<Semaphore>,
+    permit: &mut Option<OwnedSemaphorePermit>,
+) -> Result<(Request, bool), Response> {
     let (mut parts, body) = request.into_parts();
     if !is_json(&parts.headers) {
         return Err(refuse_with(
@@ -96,7 +111,7 @@ async fn message(request: Request) -> Result<(Request, bool), Response> {
             "the `Content-Type` must be `application/json`",
         ));
     }
-    let bytes = read(body).await?;
+    let bytes = read(body, large, permit).await?;
     let message = jsonrpc::read(&bytes).map_err(|why| refuse(StatusCode::BAD_REQUEST, &why))?;
     if accepts_anything(&parts.headers) {
         parts.headers.insert(ACCEPT, BOTH);
@@ -106,33 +121,57 @@ async fn message(request: Request) -> Result<(Request, bool), Response> {
 }
 
 /// Reads a body into memory, as far as a message may go.
-async fn read(body: Body) -> Result<Bytes, Response> {
-    match tokio::time::timeout(BODY_READ_MAX, collect(body)).await {
-        Ok(Ok(Some(bytes))) => Ok(bytes.into()),
-        Ok(Ok(None)) => {
+async fn read(
+    body: Body,
+    large: &Arc<Semaphore>,
+    permit: &mut Option<OwnedSemaphorePermit>,
+) -> Result<Bytes, Response> {
+    match tokio::time::timeout(BODY_READ_MAX, collect(body, large, permit)).await {
+        Ok(Ok(Collected::Whole(bytes))) => Ok(bytes.into()),
+        Ok(Ok(Collected::TooLarge)) => {
             Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, &Rejection::too_large(MESSAGE_BYTES_MAX)))
+        }
+        Ok(Ok(Collected::NoRoom)) => {
+            Err(busy("there are too many large messages; send a smaller one, or try again later"))
         }
         Ok(Err(_)) => Err(refuse_with(StatusCode::BAD_REQUEST, "the body broke off")),
         Err(_) => Err(refuse_with(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
     }
 }
 
-/// The bytes of a body; nothing where they are too many. What is too much is let go by for a while,
-/// because most clients look for an answer only when they have said everything.
-async fn collect(mut body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
-    let (mut bytes, mut bytes_seen) = (Vec::new(), 0usize);
+enum Collected {
+    Whole(Vec<u8>),
+    TooLarge,
+    NoRoom,
+}
+
+/// The bytes of a body. What is too much is let go by for a while, because most clients look for an
+/// answer only when they have said everything.
+async fn collect(
+    mut body: Body,
+    large: &Arc<Semaphore>,
+    permit: &mut Option<OwnedSemaphorePermit>,
+) -> Result<Collected, axum::Error> {
+    let (mut kept, mut bytes_seen) = (Collected::Whole(Vec::new()), 0usize);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         bytes_seen = bytes_seen.saturating_add(data.len());
-        if bytes_seen <= MESSAGE_BYTES_MAX {
-            bytes.extend_from_slice(&data);
-        } else if bytes_seen <= IGNORED_BYTES_MAX {
-            bytes = Vec::new();
+        if bytes_seen > IGNORED_BYTES_MAX {
+            return Ok(kept);
+        }
+        let Collected::Whole(bytes) = &mut kept else { continue };
+        if bytes_seen > SMALL_BYTES_MAX && permit.is_none() {
+            *permit = large.clone().try_acquire_owned().ok();
+        }
+        if bytes_seen > MESSAGE_BYTES_MAX {
+            (kept, *permit) = (Collected::TooLarge, None);
+        } else if bytes_seen > SMALL_BYTES_MAX && permit.is_none() {
+            kept = Collected::NoRoom;
         } else {
-            return Ok(None);
+            bytes.extend_from_slice(&data);
         }
     }
-    Ok((bytes_seen <= MESSAGE_BYTES_MAX).then_some(bytes))
+    Ok(kept)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -156,6 +195,12 @@ fn accepts_anything(headers: &HeaderMap) -> bool {
 fn is_initialize(message: &ClientJsonRpcMessage) -> bool {
     matches!(message, JsonRpcMessage::Request(request)
         if matches!(request.request, ClientRequest::InitializeRequest(_)))
+}
+
+fn busy(why: &str) -> Response {
+    let mut response = refuse_with(StatusCode::SERVICE_UNAVAILABLE, why);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("30"));
+    response
 }
 
 fn refuse_with(status: StatusCode, why: &str) -> Response {

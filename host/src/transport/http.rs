@@ -145,7 +145,7 @@ fn router(
         .with_cancellation_token(end.clone());
     let server = move || Ok(McpServer::new(tools.clone(), callers.clone()));
     let mcp = StreamableHttpService::new(server, sessions.clone(), config);
-    let gate = Arc::new(Gate { allow, sessions });
+    let gate = Arc::new(Gate::new(allow, sessions));
     let draining = draining.clone();
     let ready = move || {
         let is_draining = draining.is_cancelled();

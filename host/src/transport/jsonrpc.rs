@@ -4,8 +4,8 @@
 use std::fmt;
 
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, JsonRpcError, JsonRpcMessage,
-    RequestId,
+    ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, GetMeta, JsonRpcError,
+    JsonRpcMessage, RequestId,
 };
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -94,10 +94,12 @@ fn parse(text: &str, id: Option<RequestId>) -> Result<ClientJsonRpcMessage, Reje
             ),
         }
     })?;
-    // rmcp takes a method with parameters of the wrong shape for one that it does not know.
+    // rmcp takes a method with parameters of the wrong shape for one that it does not know. Since
+    // 2026-07-28, when each request names its version, this one is indeed unknown.
     if let JsonRpcMessage::Request(request) = &message
         && let ClientRequest::CustomRequest(custom) = &request.request
         && custom.method == "initialize"
+        && custom.get_meta().protocol_version().is_none()
     {
         return Err(Rejection::new(
             id,

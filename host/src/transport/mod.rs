@@ -44,6 +44,9 @@ pub enum TransportError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The client's messages cannot be read; not that they ended.
+    #[error("cannot read the client's messages: {0}")]
+    Read(std::io::Error),
     /// An entry of the list of allowed hosts.
     #[error("`{0}` is not a host; write `name` or `name:port`")]
     AllowedHost(String),

@@ -18,8 +18,9 @@ struct Host {
 
 impl Host {
     fn parse(text: &str) -> Option<Self> {
-        // User info has no place in either header, and would hide the name behind another.
-        let authority = text.parse::<Authority>().ok().filter(|_| !text.contains('@'))?;
+        // User info has no place in either header, and would hide the name behind another. A `*`
+        // would match nothing, and whoever writes it means everything.
+        let authority = text.parse::<Authority>().ok().filter(|_| !text.contains(['@', '*']))?;
         let port = authority.port_u16();
         // An authority with something after the colon that is no port has none, and is not right.
         if port.is_none() && authority.as_str().len() != authority.host().len() {
@@ -218,13 +219,12 @@ mod tests {
 
     #[test]
     fn refuses_entries_that_match_nothing() {
-        for host in ["https://toolgate.example", "a b", "*", "name:port", ""] {
-            let host = host.to_owned();
-            if host != "*" {
-                assert!(AllowList::new(&[host.clone()], &[], 80).is_err(), "{host}");
-            }
+        for host in ["https://toolgate.example", "a b", "*", "*.example", "name:port", ""] {
+            assert!(AllowList::new(&[host.to_owned()], &[], 80).is_err(), "{host}");
         }
-        for origin in ["app.example", "https://app.example/", "ftp://app.example", "null"] {
+        for origin in
+            ["app.example", "https://app.example/", "ftp://app.example", "https://*", "null"]
+        {
             assert!(AllowList::new(&[], &[origin.to_owned()], 80).is_err(), "{origin}");
         }
     }

@@ -37,7 +37,7 @@ static VERSIONS: [ProtocolVersion; 3] =
     [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
 /// Methods that are served; with parameters of the wrong shape they end up as "custom" requests.
-const METHODS: [&str; 4] = ["initialize", "server/discover", "tools/call", "tools/list"];
+const METHODS: [&str; 3] = ["server/discover", "tools/call", "tools/list"];
 
 /// Tools on one page of the list.
 const PAGE: usize = 50;
@@ -153,7 +153,7 @@ fn log(call: &CallId, came_of_it: &Result<Outcome, CallError>) {
         Ok(Outcome::Trapped { internal }) => tracing::warn!(%call, internal, "a plugin trapped"),
         Ok(Outcome::HostFailed { internal }) => tracing::error!(%call, internal, "a call failed"),
         Err(CallError::NoRecord(internal)) => {
-            tracing::error!(%call, internal, "no record, no call")
+            tracing::error!(%call, internal, "no record, no call");
         }
         Ok(
             Outcome::Output(_)

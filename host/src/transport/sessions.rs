@@ -19,6 +19,10 @@ use crate::domain::principal::Principal;
 /// by themselves.
 const IDLE_MAX: Duration = Duration::from_mins(30);
 
+/// How long what was answered can be asked for again after a broken connection. rmcp keeps every
+/// answer that long, and an answer may have 256 KiB.
+const REPLAY_MAX: Duration = Duration::from_secs(5);
+
 /// Why a session did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionsError {
@@ -33,7 +37,7 @@ pub(super) enum SessionsError {
 /// Every session of the listener.
 pub(super) struct Sessions {
     local: LocalSessionManager,
-    sessions_max: usize,
+    at_once_max: usize,
     /// Held while a session is made, so that two do not take the last place.
     making: tokio::sync::Mutex<()>,
     /// Who began each session. Its id is no secret between the callers behind one proxy.
@@ -41,15 +45,16 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(sessions_max: usize) -> Self {
+    pub(super) fn new(at_once_max: usize) -> Self {
         let mut local = LocalSessionManager::default();
         local.session_config.keep_alive = Some(IDLE_MAX);
+        local.session_config.completed_cache_ttl = REPLAY_MAX;
         let making = tokio::sync::Mutex::default();
-        Self { local, sessions_max, making, owners: Mutex::default() }
+        Self { local, at_once_max, making, owners: Mutex::default() }
     }
 
     pub(super) async fn is_full(&self) -> bool {
-        self.local.sessions.read().await.len() >= self.sessions_max
+        self.local.sessions.read().await.len() >= self.at_once_max
     }
 
     /// Remembers who began a session.

@@ -41,8 +41,7 @@ pub async fn serve_stdio(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), TransportError> {
     let principal = Principal::local(user);
-    serve_io(tools, principal, tokio::io::stdin(), tokio::io::stdout(), shutdown).await;
-    Ok(())
+    serve_io(tools, principal, tokio::io::stdin(), tokio::io::stdout(), shutdown).await
 }
 
 /// Serves one client over any two streams, until `read` ends, `write` fails or `shutdown` fires.
@@ -52,7 +51,8 @@ pub async fn serve_io<R, W>(
     read: R,
     write: W,
     shutdown: impl Future<Output = ()> + Send,
-) where
+) -> Result<(), TransportError>
+where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
@@ -64,10 +64,9 @@ pub async fn serve_io<R, W>(
     let reader = AbortOnDropHandle::new(tokio::spawn({
         let (outbound, ended) = (outbound.clone(), ended.clone());
         async move {
-            if let Err(error) = read_lines(read, &to_read, &outbound).await {
-                tracing::warn!(%error, "cannot read the client's messages");
-            }
+            let read = read_lines(read, &to_read, &outbound).await;
             ended.cancel();
+            read
         }
     }));
     let lines = Lines { inbound: Arc::new(Mutex::new(inbound)), outbound };
@@ -87,11 +86,18 @@ pub async fn serve_io<R, W>(
             () = &mut conversation => break,
             () = &mut stop, if !end.is_cancelled() => end.cancel(),
             // Nobody reads what we write: there is nothing left to do.
-            _ = &mut writer => return,
+            _ = &mut writer => return Ok(()),
         }
     }
-    drop(reader);
+    let read = if ended.is_cancelled() {
+        reader.await.unwrap_or(Ok(()))
+    } else {
+        // It would wait for one more line, and the writer for it.
+        drop(reader);
+        Ok(())
+    };
     let _ = tokio::time::timeout(LAST_WORDS, writer).await;
+    read.map_err(TransportError::Read)
 }
 
 /// Speaks with the client until it leaves. rmcp gives a conversation up when it begins with the

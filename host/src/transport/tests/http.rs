@@ -42,13 +42,15 @@ async fn serves_requests_that_say_everything() {
 #[tokio::test]
 async fn names_the_errors_of_the_newer_era() {
     let server = server().await;
-    let unknown = server.ask(&modern(request(1, "no/such", &json!({})))).await;
-    assert_eq!((unknown.status, unknown.code()), (404, -32601));
+    for method in ["no/such", "initialize", "ping", "logging/setLevel", "prompts/list"] {
+        let unknown = server.ask(&modern(request(1, method, &json!({})))).await;
+        assert_eq!((unknown.status, unknown.code()), (404, -32601), "{method}");
+    }
 
     let list = modern(request(1, "tools/list", &json!({}))).to_string();
     let version = ("mcp-protocol-version", "2026-07-28");
-    let lost = server.post(&[version], list.as_bytes()).await;
-    assert_eq!((lost.status, lost.code()), (400, -32020));
+    let bare = server.post(&[version], list.as_bytes()).await;
+    assert_eq!((bare.status, bare.code()), (400, -32020));
     let wrong = server.post(&[version, ("mcp-method", "tools/call")], list.as_bytes()).await;
     assert_eq!((wrong.status, wrong.code()), (400, -32020));
     let none = request(1, "tools/list", &json!({}));
@@ -130,6 +132,21 @@ async fn refuses_bodies_that_are_too_large() {
     let body = vec![b' '; MESSAGE_BYTES_MAX + 1];
     let answer = server.post(&[], &body).await;
     assert_eq!((answer.status, answer.code()), (413, -32600));
+
+    // Four large bodies are read at once. We open five, as the question may take one's place.
+    let mut large = Vec::new();
+    let announced = MESSAGE_BYTES_MAX.to_string();
+    for _ in 0..5 {
+        let headers = [("content-length", announced.as_str())];
+        large.push(server.open("POST", "/mcp", &headers, &body[..1 << 20]).await);
+    }
+    let refused = async {
+        while server.post(&[], &body[..1 << 20]).await.status != 503 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("no room");
+    drop(large);
 
     // Who does not stop is not listened to for ever.
     let headers = [("content-length", ""), ("transfer-encoding", "chunked")];

@@ -62,7 +62,7 @@ impl Server {
         let mut head = format!("{method} {path} HTTP/1.1\r\n");
         let kept = usual.iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
         for (name, value) in kept.chain(headers).filter(|(_, value)| !value.is_empty()) {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
         let mut stream = TcpStream::connect(self.addr).await.unwrap();

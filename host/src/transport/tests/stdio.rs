@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{House, PATIENCE, call, initialize, modern, request};
 use crate::domain::principal::Principal;
-use crate::transport::{MESSAGE_BYTES_MAX, serve_io};
+use crate::transport::{MESSAGE_BYTES_MAX, TransportError, serve_io};
 
 struct Client {
     house: Arc<House>,
-    server: JoinHandle<()>,
+    server: JoinHandle<Result<(), TransportError>>,
     shutdown: CancellationToken,
     write: WriteHalf<DuplexStream>,
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
@@ -69,7 +69,7 @@ impl Client {
 
     /// The server ends by itself.
     async fn ended(self) {
-        timeout(PATIENCE, self.server).await.expect("the server ends").unwrap();
+        timeout(PATIENCE, self.server).await.expect("the server ends").unwrap().unwrap();
     }
 }
 
@@ -357,5 +357,5 @@ async fn ends_on_shutdown_and_when_nobody_reads() {
 
     let Client { server, write, lines, .. } = Client::legacy("2025-11-25").await;
     drop((write, lines));
-    timeout(PATIENCE, server).await.expect("the server ends").unwrap();
+    timeout(PATIENCE, server).await.expect("the server ends").unwrap().unwrap();
 }
