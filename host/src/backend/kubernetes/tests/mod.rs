@@ -4,4 +4,3 @@ mod connecting;
 mod fake;
 mod reading;
 mod restarting;
-mod try_demo;
