@@ -115,6 +115,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         audit,
     } = config;
     let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
+    tokio::task::spawn_blocking(crate::governance::redact::prepare);
     let instance = instance()?;
     let names: Vec<ClusterName> = clusters.keys().cloned().collect();
     let (connections, embedded) = connections(clusters)?;

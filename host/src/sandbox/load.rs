@@ -176,15 +176,14 @@ async fn compiled(
     let work = move || {
         let engine = &workshop.engine;
         let kept = workshop.cache.as_ref().and_then(|cache| cache.get(engine, &digest));
-        let component = match kept {
-            Some(component) => component,
-            None => {
-                let code = workshop.compiler.compile(engine, &wasm, cpu_s)?;
-                if let Some(cache) = &workshop.cache {
-                    cache.put(&digest, &code);
-                }
-                super::cache::load(engine, &code).map_err(|error| format!("{error:#}"))?
+        let component = if let Some(component) = kept {
+            component
+        } else {
+            let code = workshop.compiler.compile(engine, &wasm, cpu_s)?;
+            if let Some(cache) = &workshop.cache {
+                cache.put(&digest, &code);
             }
+            super::cache::load(engine, &code).map_err(|error| format!("{error:#}"))?
         };
         // Made now, so that the first call does not pay for it.
         component.initialize_copy_on_write_image().map_err(|error| format!("{error:#}"))?;

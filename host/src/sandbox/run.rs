@@ -36,9 +36,10 @@ impl std::fmt::Display for Ended {
             Self::Stopped(Stop::CalledWhileListing(import)) => {
                 write!(f, "it called `{import}`, but imports are closed while tools are listed")
             }
-            Self::Stopped(Stop::NotRecorded(why)) => f.write_str(why),
             Self::Deadline => f.write_str("it went over its limit `deadline_ms`"),
-            Self::Trapped(why) | Self::HostFailed(why) => f.write_str(why),
+            Self::Stopped(Stop::NotRecorded(why)) | Self::Trapped(why) | Self::HostFailed(why) => {
+                f.write_str(why)
+            }
         }
     }
 }
@@ -178,7 +179,7 @@ impl Room {
     ) -> Result<Self, Ended> {
         let (context, streams) = wasi::context(limits.log_bytes_max);
         let id = plugin.manifest.id.clone();
-        let state = State::new(id, limits, Arc::clone(&meter), scene, context);
+        let state = State::new(id, limits, meter, scene, context);
         let mut store = Store::try_new(&workshop.engine, state)
             .map_err(|error| Ended::HostFailed(error.to_string()))?;
         store.limiter(|state| &mut state.limiter);
@@ -194,7 +195,7 @@ impl Room {
             }
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(meter.let_pass())))
         });
-        meter.resume();
+        store.data().meter.resume();
         Ok(Self { store, streams, _ticking: workshop.ticker.run() })
     }
 

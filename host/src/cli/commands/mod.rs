@@ -40,7 +40,14 @@ pub fn run(cli: Cli) -> Answer {
     let desk = Desk { console, environment: Environment::of_process(), globals };
     let level = match command {
         Command::Serve(_) | Command::Demo(_) | Command::DemoCluster(_) => Level::Server,
-        _ => Level::Quiet,
+        Command::Check
+        | Command::Tools
+        | Command::Call(_)
+        | Command::Plugins
+        | Command::Inspect(_)
+        | Command::Approvals(_)
+        | Command::Audit(_)
+        | Command::Completion(_) => Level::Quiet,
     };
     telemetry::start(level, desk.globals.verbose, console.is_colored());
     match command {
