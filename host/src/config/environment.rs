@@ -88,14 +88,12 @@ impl Environment {
 }
 
 /// The account by number: a record names somebody even where nothing says the name.
-#[cfg(unix)]
 fn account() -> Option<String> {
-    Some(format!("uid-{}", rustix::process::getuid().as_raw()))
-}
-
-#[cfg(not(unix))]
-fn account() -> Option<String> {
-    None
+    #[cfg(unix)]
+    let account = Some(format!("uid-{}", rustix::process::getuid().as_raw()));
+    #[cfg(not(unix))]
+    let account = None;
+    account
 }
 
 #[cfg(test)]
