@@ -1,7 +1,7 @@
 //! From a folder to a plugin: read, gate, two keys, compile, link, list. What fails says exactly why
 //! and what to add, and the others go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::sync::Arc;
 
@@ -201,6 +201,7 @@ fn offers(plugin: &Arc<Plugin>, listed: Vec<Definition>) -> Result<Vec<Tool>, Ve
             listed.len()
         )]);
     }
+    let names: BTreeSet<String> = listed.iter().map(|tool| tool.name.clone()).collect();
     let mut tools: BTreeMap<ToolName, Tool> = BTreeMap::new();
     for definition in listed {
         match offer(plugin, definition) {
@@ -212,7 +213,7 @@ fn offers(plugin: &Arc<Plugin>, listed: Vec<Definition>) -> Result<Vec<Tool>, Ve
             Err(problem) => problems.push(problem),
         }
     }
-    for name in plugin.manifest.tools.keys().filter(|name| !tools.contains_key(*name)) {
+    for name in plugin.manifest.tools.keys().filter(|name| !names.contains(name.as_str())) {
         problems.push(format!("its manifest has the tool `{name}`, but `list` does not"));
     }
     if problems.is_empty() { Ok(tools.into_values().collect()) } else { Err(problems) }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::bindings::exports::toolgate::plugin::tools::{
@@ -52,18 +51,19 @@ pub(super) async fn list(
     let limits = plugin.terms.limits.clone();
     let (shop, guest) = (Arc::clone(workshop), Arc::clone(plugin));
     let deadline = Duration::from_millis(limits.deadline_ms);
-    let task = workshop.guests.spawn(async move {
-        let meter = Meter::new(Arc::clone(&shop.slow_lane));
-        let mut room = Room::new(&shop, &guest, &limits, meter, Scene::Listing)?;
+    let meter = workshop.lanes.meter();
+    let metered = Arc::clone(&meter);
+    let work = async move {
+        let mut room = Room::new(&shop, &guest, &limits, metered, Scene::Listing)?;
         let work = async {
             let instance = guest.pre.instantiate_async(&mut room.store).await?;
             instance.toolgate_plugin_tools().call_list(&mut room.store).await
         };
         let result = tokio::time::timeout(deadline, work).await;
         room.finish(result)
-    });
-    let task = AbortOnDropHandle::new(task);
-    task.await.unwrap_or_else(|error| Err(Ended::HostFailed(error.to_string())))
+    };
+    let done = workshop.lanes.drive(meter, work).await;
+    done.unwrap_or_else(|error| Err(Ended::HostFailed(error.to_string())))
 }
 
 /// What a call is run with.
@@ -112,13 +112,14 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
         progress,
     };
     let (shop, tool_) = (Arc::clone(workshop), Arc::clone(tool));
-    let task = workshop.guests.spawn(async move {
+    let meter = workshop.lanes.meter();
+    let metered = Arc::clone(&meter);
+    let work = async move {
         let _turns = turns;
-        guest(&shop, &tool_, scene, deadline).await
-    });
-    let task = AbortOnDropHandle::new(task);
+        guest(&shop, &tool_, scene, metered, deadline).await
+    };
     let (result, spent) = tokio::select! {
-        done = task => match done {
+        done = workshop.lanes.drive(meter, work) => match done {
             Ok(done) => done,
             Err(error) => (Err(Ended::HostFailed(error.to_string())), Cost::default()),
         },
@@ -134,6 +135,7 @@ async fn guest(
     workshop: &Arc<Workshop>,
     tool: &Arc<Tool>,
     scene: CallScene,
+    meter: Arc<Meter>,
     deadline: tokio::time::Instant,
 ) -> (GuestResult, Cost) {
     let call = scene.permit.call();
@@ -143,7 +145,6 @@ async fn guest(
         Err(error) => return (Err(Ended::HostFailed(error.to_string())), Cost::default()),
     };
     let limits = scene.limits.clone();
-    let meter = Meter::new(Arc::clone(&workshop.slow_lane));
     let scene = Scene::Call(Arc::new(scene));
     let mut cost = Cost::default();
     let mut room = match Room::new(workshop, &tool.plugin, &limits, Arc::clone(&meter), scene) {
@@ -224,9 +225,18 @@ fn ended(state: &State, error: &wasmtime::Error) -> Ended {
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => Ended::Trapped("its stack is used up".to_owned()),
         Some(trap) => Ended::Trapped(trap.to_string()),
-        None if format!("{error:#}").contains("hostcall") => {
-            Ended::Stopped(Stop::Limit("host_call_bytes_in_max"))
-        }
-        None => Ended::Trapped(format!("{error:#}")),
+        None => untyped(&format!("{error:#}")),
+    }
+}
+
+/// The runtime tells these limits only in words. The tests of hostile guests notice other words.
+fn untyped(text: &str) -> Ended {
+    let full = ["store handle limit exceeded", "resource table has no free keys"];
+    if text.contains("hostcall") {
+        Ended::Stopped(Stop::Limit("host_call_bytes_in_max"))
+    } else if full.iter().any(|words| text.contains(words)) {
+        Ended::Stopped(Stop::Limit("handles_max"))
+    } else {
+        Ended::Trapped(text.to_owned())
     }
 }
