@@ -224,7 +224,7 @@ fn ended(state: &State, error: &wasmtime::Error) -> Ended {
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => Ended::Trapped("its stack is used up".to_owned()),
         Some(trap) => Ended::Trapped(trap.to_string()),
-        None if format!("{error:#}").contains("hostcall") => {
+        None if format!("{error:#}").contains("fuel allocated for hostcalls") => {
             Ended::Stopped(Stop::Limit("host_call_bytes_in_max"))
         }
         None => Ended::Trapped(format!("{error:#}")),
