@@ -145,9 +145,10 @@ pub(super) async fn load(
         .map_err(|error| one(format!("the gate failed on it: {error}")))??;
     let Checked { manifest, inspection } = checked;
     let links = link::links(&inspection, &manifest, &terms.grants).map_err(failed)?;
-    let component = compiled(workshop, &inspection, files.wasm, limits.compile_cpu_s)
-        .await
-        .map_err(|error| one(format!("{id}.wasm does not compile: {error}")))?;
+    let component =
+        compiled(workshop, &inspection, files.wasm, id.to_string(), limits.compile_cpu_s)
+            .await
+            .map_err(|error| one(format!("{id}.wasm does not compile: {error}")))?;
     let pre = link::linker(&workshop.engine, &links)
         .and_then(|linker| PluginPre::new(linker.instantiate_pre(&component)?))
         .map_err(|error| one(format!("{id}.wasm does not fit the contract: {error:#}")))?;
@@ -170,6 +171,7 @@ async fn compiled(
     workshop: &Arc<Workshop>,
     inspection: &Inspection,
     wasm: Vec<u8>,
+    plugin: String,
     cpu_s: u64,
 ) -> Result<Component, String> {
     let (workshop, digest) = (Arc::clone(workshop), inspection.digest);
@@ -179,6 +181,7 @@ async fn compiled(
         let component = if let Some(component) = kept {
             component
         } else {
+            tracing::info!(target: "progress", plugin, "compiling; kept for the next start");
             let code = workshop.compiler.compile(engine, &wasm, cpu_s)?;
             if let Some(cache) = &workshop.cache {
                 cache.put(&digest, &code);

@@ -232,7 +232,7 @@ fn ended(state: &State, error: &wasmtime::Error) -> Ended {
 /// The runtime tells these limits only in words. The tests of hostile guests notice other words.
 fn untyped(text: &str) -> Ended {
     let full = ["store handle limit exceeded", "resource table has no free keys"];
-    if text.contains("hostcall") {
+    if text.contains("fuel allocated for hostcalls") {
         Ended::Stopped(Stop::Limit("host_call_bytes_in_max"))
     } else if full.iter().any(|words| text.contains(words)) {
         Ended::Stopped(Stop::Limit("handles_max"))
