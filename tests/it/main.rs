@@ -8,5 +8,7 @@
     reason = "tests say what went wrong by failing, and figures by printing them"
 )]
 
+mod cancel;
+mod compiled;
 mod fairness;
 mod limits;

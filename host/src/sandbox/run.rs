@@ -59,11 +59,14 @@ pub(super) async fn list(
             let instance = guest.pre.instantiate_async(&mut room.store).await?;
             instance.toolgate_plugin_tools().call_list(&mut room.store).await
         };
-        let result = tokio::time::timeout(deadline, work).await;
+        let result = work.await;
         room.finish(result)
     };
-    let done = workshop.lanes.drive(meter, work).await;
-    done.unwrap_or_else(|error| Err(Ended::HostFailed(error.to_string())))
+    match tokio::time::timeout(deadline, workshop.lanes.drive(meter, work)).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => Err(Ended::HostFailed(error.to_string())),
+        Err(_) => Err(Ended::Deadline),
+    }
 }
 
 /// What a call is run with.
@@ -116,7 +119,7 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
     let metered = Arc::clone(&meter);
     let work = async move {
         let _turns = turns;
-        guest(&shop, &tool_, scene, metered, deadline).await
+        guest(&shop, &tool_, scene, metered).await
     };
     let (result, spent) = tokio::select! {
         done = workshop.lanes.drive(meter, work) => match done {
@@ -124,6 +127,8 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
             Err(error) => (Err(Ended::HostFailed(error.to_string())), Cost::default()),
         },
         () = cancel.cancelled() => return (Outcome::Cancelled, cost),
+        // Here, and not where the guest runs: its threads may be held up, ours are not.
+        () = tokio::time::sleep_until(deadline) => (Err(Ended::Deadline), Cost::default()),
     };
     cost = Cost { queued: cost.queued, wall: began.elapsed(), ..spent };
     (answer::outcome(tool, result, &trail), cost)
@@ -136,7 +141,6 @@ async fn guest(
     tool: &Arc<Tool>,
     scene: CallScene,
     meter: Arc<Meter>,
-    deadline: tokio::time::Instant,
 ) -> (GuestResult, Cost) {
     let call = scene.permit.call();
     let (name, arguments) = (call.tool.to_string(), serde_json::to_string(&call.arguments));
@@ -157,7 +161,7 @@ async fn guest(
         cost.instantiate = begun.elapsed();
         instance.toolgate_plugin_tools().call_call(&mut room.store, &name, &arguments).await
     };
-    let result = tokio::time::timeout_at(deadline, work).await;
+    let result = work.await;
     cost.host = meter.host();
     cost.host_calls = room.store.data().host_calls;
     (room.finish(result), cost)
@@ -200,18 +204,16 @@ impl Room {
         Ok(Self { store, streams, _ticking: workshop.ticker.run() })
     }
 
-    /// What came of it, and what the guest wrote on the way.
-    fn finish<T>(
-        self,
-        result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
-    ) -> Result<T, Ended> {
-        let state = self.store.data();
-        answer::keep_streams(state, &self.streams);
-        match result {
-            Ok(Ok(value)) => Ok(value),
-            Err(_) => Err(Ended::Deadline),
-            Ok(Err(error)) => Err(ended(state, &error)),
-        }
+    /// What came of it.
+    fn finish<T>(self, result: wasmtime::Result<T>) -> Result<T, Ended> {
+        result.map_err(|error| ended(self.store.data(), &error))
+    }
+}
+
+impl Drop for Room {
+    /// Keeps what the guest wrote, however it ended.
+    fn drop(&mut self) {
+        answer::keep_streams(self.store.data(), &self.streams);
     }
 }
 
