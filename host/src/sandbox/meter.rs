@@ -1,10 +1,12 @@
 //! What a call has used so far, and whether it has to leave the fast lane.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::lanes::FAST_CPU;
@@ -13,25 +15,21 @@ use super::lanes::FAST_CPU;
 #[derive(Debug)]
 pub(super) struct Meter {
     born: Instant,
-    /// Microseconds since `born` at which the guest was last given the CPU.
-    resumed_us: AtomicU64,
+    /// Microseconds since `born` up to which the guest's computing is counted.
+    counted_us: AtomicU64,
     cpu_us: AtomicU64,
     host_us: AtomicU64,
     is_slow: AtomicBool,
-    slow_lane: Arc<Semaphore>,
-    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Meter {
-    pub(super) fn new(slow_lane: Arc<Semaphore>) -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             born: Instant::now(),
-            resumed_us: AtomicU64::new(0),
+            counted_us: AtomicU64::new(0),
             cpu_us: AtomicU64::new(0),
             host_us: AtomicU64::new(0),
             is_slow: AtomicBool::new(false),
-            slow_lane,
-            place: Mutex::new(None),
         })
     }
 
@@ -39,31 +37,42 @@ impl Meter {
         u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// The guest has the CPU.
-    pub(super) fn resume(&self) {
-        self.resumed_us.store(self.now_us(), Ordering::Relaxed);
+    /// Counts a guest's computing: the time inside of polls. What it waits for, in a host call or
+    /// in a sleep of its own, is time that others have the threads.
+    pub(super) async fn count<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> T {
+        poll_fn(|cx| self.poll(work.as_mut(), cx)).await
     }
 
-    /// The guest gives the CPU up; what it had it for counts.
-    pub(super) fn pause(&self) {
+    pub(super) fn poll<T>(
+        &self,
+        work: Pin<&mut impl Future<Output = T>>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<T> {
+        self.counted_us.store(self.now_us(), Ordering::Relaxed);
+        let polled = work.poll(cx);
+        self.tick();
+        polled
+    }
+
+    /// Counts up to now, in the middle of computing, and gives the sum.
+    pub(super) fn tick(&self) -> Duration {
         let now = self.now_us();
-        let since = self.resumed_us.swap(now, Ordering::Relaxed);
-        self.cpu_us.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
+        let since = self.counted_us.swap(now, Ordering::Relaxed);
+        let spent = now.saturating_sub(since);
+        let sum = self.cpu_us.fetch_add(spent, Ordering::Relaxed).saturating_add(spent);
+        let sum = Duration::from_micros(sum);
+        if sum >= FAST_CPU {
+            self.is_slow.store(true, Ordering::Release);
+        }
+        sum
     }
 
-    /// The guest waits for a host call: its place goes to another.
+    /// A host call begins; it ends with what is returned.
     pub(super) fn enter_host(&self) -> HostTime<'_> {
-        self.pause();
-        self.leave_lane();
         HostTime(self, self.now_us())
     }
 
-    /// What the guest computed for.
-    pub(super) fn cpu(&self) -> Duration {
-        Duration::from_micros(self.cpu_us.load(Ordering::Relaxed))
-    }
-
-    /// What it waited in host calls.
+    /// What passed in host calls.
     pub(super) fn host(&self) -> Duration {
         Duration::from_micros(self.host_us.load(Ordering::Relaxed))
     }
@@ -71,25 +80,6 @@ impl Meter {
     /// Whether the guest has computed for so long that it belongs into the slow lane.
     pub(super) fn is_slow(&self) -> bool {
         self.is_slow.load(Ordering::Acquire)
-    }
-
-    /// Lets others pass. A guest that has computed for long goes on only in the slow lane, and with
-    /// a place in it; the lane is first come, first served, so that its guests take turns.
-    pub(super) async fn let_pass(self: Arc<Self>) {
-        self.leave_lane();
-        if self.cpu() >= FAST_CPU {
-            self.is_slow.store(true, Ordering::Release);
-            // The lane is never closed; were it, the deadline would still end the guest.
-            if let Ok(place) = Arc::clone(&self.slow_lane).acquire_owned().await {
-                *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
-            }
-        }
-        tokio::task::yield_now().await;
-        self.resume();
-    }
-
-    fn leave_lane(&self) {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -100,6 +90,5 @@ impl Drop for HostTime<'_> {
     fn drop(&mut self) {
         let took = self.0.now_us().saturating_sub(self.1);
         self.0.host_us.fetch_add(took, Ordering::Relaxed);
-        self.0.resume();
     }
 }
