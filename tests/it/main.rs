@@ -8,7 +8,11 @@
     reason = "tests say what went wrong by failing, and figures by printing them"
 )]
 
+mod approval;
+mod audit;
 mod cancel;
 mod compiled;
 mod fairness;
+mod grants;
 mod limits;
+mod tidy;
