@@ -10,9 +10,11 @@
 
 mod approval;
 mod audit;
+mod bounds;
 mod cancel;
 mod compiled;
 mod fairness;
 mod grants;
 mod limits;
 mod tidy;
+mod wire;
