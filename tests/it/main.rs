@@ -8,7 +8,13 @@
     reason = "tests say what went wrong by failing, and figures by printing them"
 )]
 
+mod approval;
+mod audit;
+mod bounds;
 mod cancel;
 mod compiled;
 mod fairness;
+mod grants;
 mod limits;
+mod tidy;
+mod wire;

@@ -73,7 +73,8 @@ impl Writer {
         let dir = state::private_dir(folder).map_err(failed)?;
         let file = open(&dir).map_err(failed)?;
         let (entries, receiver) = sync_channel(QUEUE_MAX);
-        let thread = Thread { file, clock, instance: instance.to_owned(), seq: 0, broken: false };
+        let instance = instance.to_owned();
+        let thread = Thread { dir, file, clock, instance, seq: 0, broken: false };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || thread.run(&receiver))
@@ -134,6 +135,7 @@ fn ends_with_newline(file: &mut File) -> std::io::Result<bool> {
 }
 
 struct Thread {
+    dir: Dir,
     file: File,
     clock: Arc<dyn Clock>,
     instance: String,
@@ -179,13 +181,30 @@ impl Thread {
         }
         let durable = group.iter().any(|entry| entry.durable);
         let written = self
-            .file
-            .write_all(&bytes)
+            .require_file()
+            .and_then(|()| self.file.write_all(&bytes))
             .and_then(|()| if durable { self.file.sync_data() } else { Ok(()) });
         self.broken = written.is_err();
         written.map_err(|error| {
             self.seq = first;
             AuditError::Write(error.to_string())
         })
+    }
+
+    /// A file that was removed still takes what is written, and nobody will ever read it: another is
+    /// made in its place, or nothing is on record.
+    #[cfg(unix)]
+    fn require_file(&mut self) -> std::io::Result<()> {
+        use cap_std::fs::MetadataExt as _;
+        if self.file.metadata()?.nlink() == 0 {
+            self.file = open(&self.dir)?;
+            self.broken = false;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn require_file(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

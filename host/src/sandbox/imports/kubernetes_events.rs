@@ -25,7 +25,7 @@ impl Host for State {
 
 async fn list(door: Door, query: EventQuery) -> Result<EventList, Shut> {
     let limit = within("limit", query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    let cluster = door.cluster(query.cluster.clone())?;
+    let cluster = door.cluster(query.cluster.clone()).await?;
     let kind = query.involved_kind.as_deref().map(kind).transpose()?;
     let name = query.involved_name.as_deref().map(object).transpose()?;
     let (kinds, names) = (door.scope()?.kinds.clone(), door.scope()?.names.clone());

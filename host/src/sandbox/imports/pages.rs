@@ -79,7 +79,7 @@ impl Door {
     ) -> Result<Vec<String>, Shut> {
         let target = Target { cluster: cluster.clone(), namespace: None, kind, name: None };
         let whole = Target { kind: "Namespace", ..target.clone() };
-        self.note("list", &whole).await?;
+        self.note("list", &whole, true).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let cluster = cluster.clone();
         let all = self.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
@@ -93,7 +93,7 @@ impl Door {
         let object = Some(name.to_string());
         let looked =
             Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: object };
-        self.note("get", &looked).await?;
+        self.note("get", &looked, true).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let work = async move {
             match kubernetes.namespace(&cluster, &name).await {
@@ -119,7 +119,7 @@ impl Door {
         F: Future<Output = Result<Page<T>, CapabilityError>> + Send + 'static,
     {
         let ListQuery { cluster, namespace, label_selector, limit, continue_ } = query;
-        let cluster = self.cluster(cluster)?;
+        let cluster = self.cluster(cluster).await?;
         let limit = within("limit", limit, PAGE_MAX, PAGE_MAX)?;
         if label_selector.as_ref().is_some_and(|s| s.len() > SELECTOR_BYTES_MAX) {
             return Err(invalid(format!(
