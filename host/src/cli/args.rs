@@ -58,6 +58,14 @@ pub struct Globals {
     pub verbose: u8,
 }
 
+impl Globals {
+    /// What of a command line that cannot be read says how to complain about it.
+    pub fn for_complaints(arguments: impl Iterator<Item = String>) -> Self {
+        let json = arguments.take_while(|a| a != "--").any(|argument| argument == "--json");
+        Self { config: None, json, color: Color::Auto, verbose: 0 }
+    }
+}
+
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {

@@ -32,6 +32,15 @@ impl Console {
         self.json
     }
 
+    /// Whether complaints may have colours.
+    pub fn is_colored(self) -> bool {
+        match self.color {
+            ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => AutoStream::choice(&io::stderr()) != ColorChoice::Never,
+        }
+    }
+
     /// For answers. Drops colours where they are not wanted: `NO_COLOR`, `CLICOLOR` and
     /// `CLICOLOR_FORCE` count.
     pub fn out(self) -> impl Write {

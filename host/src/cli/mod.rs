@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod arguments;
+pub mod commands;
 pub mod complaint;
 pub mod console;
 mod help;

@@ -39,11 +39,7 @@ pub(super) fn outcome(
         Err(Ended::Stopped(Stop::NotRecorded(internal)) | Ended::HostFailed(internal)) => {
             Outcome::HostFailed { internal }
         }
-        Err(
-            ended @ (Ended::Stopped(Stop::CalledWhileListing(_))
-            | Ended::Trapped(_)
-            | Ended::Refused(_)),
-        ) => {
+        Err(ended @ (Ended::Stopped(Stop::CalledWhileListing(_)) | Ended::Trapped(_))) => {
             let mut internal = clean(&ended.to_string()).text;
             cut(&mut internal, ERROR_BYTES_MAX);
             tracing::warn!(plugin = %tool.plugin.manifest.id, tool = %tool.listing.name, %internal, "a guest trapped");

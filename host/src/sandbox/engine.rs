@@ -12,13 +12,13 @@ use wasmtime::{
 
 /// The length of a tick. Guests can be stopped at ticks only, and a cancelled one has to be gone
 /// within 20 ms.
-pub const TICK: Duration = Duration::from_millis(5);
+pub(super) const TICK: Duration = Duration::from_millis(5);
 
 /// Instances that can live at once. More calls wait for one to end.
 pub const INSTANCES_MAX: u32 = 96;
 
 /// The largest memory that the pool has room for: operators can raise a plugin's limit up to it.
-pub const MEMORY_BYTES_MAX: usize = 256 << 20;
+pub(super) const MEMORY_BYTES_MAX: usize = 256 << 20;
 
 /// Stack of a guest. A JavaScript engine needs close to 1 MiB.
 const STACK_BYTES: usize = 1 << 20;

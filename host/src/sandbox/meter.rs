@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// CPU that a call may use before it is asked to let others pass. A call of a usual tool takes 0.1
 /// to 3 ms, in an interpreted language too.
-pub const FAST_CPU: Duration = Duration::from_millis(10);
+pub(super) const FAST_CPU: Duration = Duration::from_millis(10);
 
 /// The meter of one call.
 #[derive(Debug)]

@@ -26,7 +26,6 @@ pub(super) enum Ended {
     Stopped(Stop),
     Deadline,
     Trapped(String),
-    Refused(String),
     HostFailed(String),
 }
 
@@ -39,7 +38,7 @@ impl std::fmt::Display for Ended {
             }
             Self::Stopped(Stop::NotRecorded(why)) => f.write_str(why),
             Self::Deadline => f.write_str("it went over its limit `deadline_ms`"),
-            Self::Trapped(why) | Self::Refused(why) | Self::HostFailed(why) => f.write_str(why),
+            Self::Trapped(why) | Self::HostFailed(why) => f.write_str(why),
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn warnings(workload: &Workload, pods: &Pods, budgets: &Budgets) -> V
     match rollout.state {
         RolloutState::Complete => {}
         // To `kubectl` a finished rollout whose pods crash later is one that goes on.
-        RolloutState::Progressing if is_rolled_out(&rollout) => {
+        RolloutState::Progressing if is_rolled_out(workload, &rollout) => {
             warnings.push(format!("not every pod is available now: {}", rollout.message));
         }
         RolloutState::Progressing => {
@@ -71,9 +71,14 @@ pub(super) fn warnings(workload: &Workload, pods: &Pods, budgets: &Budgets) -> V
     warnings
 }
 
-/// Whether all pods have the newest template, available or not.
-fn is_rolled_out(rollout: &Rollout) -> bool {
-    rollout.observed_generation >= rollout.generation && rollout.updated >= rollout.desired
+/// Whether all pods have the newest template, available or not, and no others are left.
+fn is_rolled_out(workload: &Workload, rollout: &Rollout) -> bool {
+    let pods = match workload {
+        Workload::Deployment(object) => count(object.status.as_ref().and_then(|s| s.replicas)),
+        Workload::StatefulSet(_) | Workload::DaemonSet(_) => rollout.desired,
+    };
+    rollout.observed_generation >= rollout.generation
+        && rollout.updated >= pods.max(rollout.desired)
 }
 
 fn of_deployment(object: &Deployment, warnings: &mut Vec<String>) {
@@ -272,6 +277,14 @@ mod tests {
         check(
             &Workload::Deployment(object(crashing)),
             &["not every pod is available now: 1 of 3 new replicas are available"],
+        );
+        let ending = json!({
+            "metadata": { "generation": 1 }, "spec": { "replicas": 3 },
+            "status": { "observedGeneration": 1, "replicas": 4, "updatedReplicas": 3 },
+        });
+        check(
+            &Workload::Deployment(object(ending)),
+            &["a rollout is already under way: 1 old replicas are yet to end"],
         );
         let partitioned = json!({ "rollingUpdate": { "partition": 2 } });
         check(

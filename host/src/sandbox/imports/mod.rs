@@ -21,13 +21,11 @@ use crate::domain::call::CapabilityUse;
 use crate::domain::capability::Capability;
 use crate::domain::name::{ClusterName, Namespace, ObjectName};
 use crate::domain::scope::{Scope, Target};
-use crate::sandbox::meter::Meter;
 
 /// One host call of a guest, on its way to a port.
 pub(super) struct Door {
     scene: Arc<CallScene>,
     capability: Capability,
-    meter: Arc<Meter>,
 }
 
 /// What a host function answers: the outer error ends the guest, the inner one it can read.
@@ -65,7 +63,7 @@ impl State {
             ))));
         }
         let meter = Arc::clone(&self.meter);
-        let door = Door { scene: Arc::clone(scene), capability, meter: Arc::clone(&meter) };
+        let door = Door { scene: Arc::clone(scene), capability };
         let answer = {
             let _waiting = meter.enter_host();
             pass(door).await

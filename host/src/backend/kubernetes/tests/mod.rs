@@ -2,5 +2,6 @@
 
 mod connecting;
 mod fake;
+mod incident;
 mod reading;
 mod restarting;

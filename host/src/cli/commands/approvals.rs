@@ -1,0 +1,174 @@
+//! `toolgate approvals`: a person's answer. Everything shown is a typed fact, made by the host; what
+//! a caller said stands in quotation marks.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{Answer, Desk};
+use crate::cli::args::ApprovalsCommand;
+use crate::cli::complaint::Complaint;
+use crate::cli::table::{Cell, Table, Tone, printable};
+use crate::config::{Config, ConfigError};
+use crate::domain::name::ApprovalId;
+use crate::governance::approval::{Answer as Reply, ApprovalError, ApprovalFile, Folder, Status};
+use crate::wiring::APPROVALS_DIR;
+
+pub(super) fn run(desk: &Desk, command: ApprovalsCommand) -> Answer {
+    let folder = Folder::open(&state_dir(desk)?.join(APPROVALS_DIR))?;
+    let now = now();
+    match command {
+        ApprovalsCommand::List => list(desk, &folder, &now),
+        ApprovalsCommand::Show { id } => show(desk, &folder, &id, &now),
+        ApprovalsCommand::Approve { id, reason } => answer(desk, &folder, &id, true, reason, &now),
+        ApprovalsCommand::Deny { id, reason } => answer(desk, &folder, &id, false, reason, &now),
+    }
+}
+
+/// Where approvals and the audit log lie: as configured, or where the demo keeps them.
+pub(super) fn state_dir(desk: &Desk) -> Result<std::path::PathBuf, Complaint> {
+    match desk.environment.find_config(desk.globals.config.as_deref()) {
+        Ok(path) => Ok(Config::load(&path)?.state_dir),
+        Err(error @ ConfigError::NotFound { .. }) => {
+            let demo = super::demo::state_dir(desk).filter(|dir| dir.is_dir());
+            demo.ok_or_else(|| error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+fn tone(status: Status) -> Tone {
+    match status {
+        Status::Pending => Tone::Strong,
+        Status::Approved | Status::Executed => Tone::Good,
+        Status::Denied | Status::Expired => Tone::Faint,
+        Status::Failed | Status::Interrupted => Tone::Bad,
+    }
+}
+
+fn list(desk: &Desk, folder: &Folder, now: &str) -> Answer {
+    let all = folder.list(now)?;
+    if desk.console.is_json() {
+        let all: Vec<_> = all
+            .iter()
+            .map(|(request, status)| json!({"status": status, "request": request}))
+            .collect();
+        desk.console.json(&json!(all))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if all.is_empty() {
+        writeln!(desk.console.out(), "Nothing waits for an answer.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new(["ID", "STATUS", "WHAT", "FOR", "REQUESTED", "EXPIRES"]);
+    for (request, status) in &all {
+        table.row([
+            Cell::new(request.id.clone(), Tone::Strong),
+            Cell::new(status.to_string(), tone(*status)),
+            what(request).into(),
+            request.principal.clone().into(),
+            request.requested.clone().into(),
+            request.expires.clone().into(),
+        ]);
+    }
+    desk.console.table(&table)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn what(request: &ApprovalFile) -> String {
+    let target = &request.plan.target;
+    let object = format!("{}/{}", target.namespace, target.name);
+    format!("{} {} {object} in {}", request.plan.verb, target.kind, target.cluster)
+}
+
+fn show(desk: &Desk, folder: &Folder, id: &ApprovalId, now: &str) -> Answer {
+    let (request, status, reply, _) = folder.show(id, now)?;
+    if desk.console.is_json() {
+        let answer = json!({"status": status, "request": request, "answer": reply});
+        desk.console.json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = desk.console.out();
+    for line in screen(&request, status, reply.as_ref()) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a person reads before they answer.
+fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<String> {
+    let plan = &request.plan;
+    let fact = |name: &str, value: &str| format!("{name:<11}{}", printable(value));
+    let mut lines = vec![
+        Tone::Strong.paint(&printable(&what(request))),
+        fact("status", &status.to_string()),
+        fact("asked by", &request.principal),
+        fact("through", &format!("{} of plugin {}", request.tool, request.plugin)),
+        fact("code", &format!("sha256:{}", request.digest)),
+        fact("object", &format!("uid {}, generation {}", plan.uid, plan.generation)),
+        fact("requested", &request.requested),
+        fact("expires", &request.expires),
+    ];
+    if let Some(reason) = &request.reason {
+        lines.push(fact("caller says", &format!(" “{reason}”")));
+    }
+    lines.push(String::new());
+    lines.push("changes".to_owned());
+    for (path, before, after) in &plan.changes {
+        lines.push(format!("  {}", printable(path)));
+        if let Some(before) = before {
+            lines.push(Tone::Bad.paint(&format!("  - {}", printable(before))));
+        }
+        if let Some(after) = after {
+            lines.push(Tone::Good.paint(&format!("  + {}", printable(after))));
+        }
+    }
+    lines.push(format!("replaces {} pods", plan.pods_total));
+    lines.extend(plan.pods.iter().map(|pod| format!("  {}", printable(pod))));
+    for warning in &plan.warnings {
+        lines.push(Tone::Warning.paint(&format!("! {}", printable(warning))));
+    }
+    if let Some(Reply { approve, by, reason, at, .. }) = reply {
+        let word = if *approve { "approved" } else { "denied" };
+        let reason = reason.as_ref().map(|r| format!(": “{r}”")).unwrap_or_default();
+        lines.push(String::new());
+        lines.push(printable(&format!("{word} by {by} at {at}{reason}")));
+    }
+    lines
+}
+
+fn answer(
+    desk: &Desk,
+    folder: &Folder,
+    id: &ApprovalId,
+    approve: bool,
+    reason: Option<String>,
+    now: &str,
+) -> Answer {
+    let request = folder.answer(id, approve, desk.user(), reason, now)?;
+    let word = if approve { "approved" } else { "denied" };
+    if desk.console.is_json() {
+        desk.console.json(&json!({"id": id.as_str(), "answer": word}))?;
+    } else {
+        let tone = if approve { Tone::Good } else { Tone::Warning };
+        writeln!(desk.console.out(), "{}: {}", tone.paint(word), printable(&what(&request)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<ApprovalError> for Complaint {
+    fn from(error: ApprovalError) -> Self {
+        let hint = match &error {
+            ApprovalError::Unknown(_) => "`toolgate approvals list` shows what there is",
+            ApprovalError::Over { .. } => "the caller has to ask again for a new one",
+            ApprovalError::Io(_) => "`state_dir` says where approvals lie; only their owner may",
+        };
+        Self::new(error.to_string(), hint)
+    }
+}

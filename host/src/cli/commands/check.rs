@@ -1,0 +1,175 @@
+//! `toolgate check` and `toolgate plugins`: what is asked for and what is granted. Runs nothing.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{Answer, Desk};
+use crate::cli::table::{Cell, Table, Tone};
+use crate::config::Config;
+use crate::domain::capability::Capability;
+use crate::domain::grant::Grants;
+use crate::domain::scope::Scope;
+use crate::sandbox::{self, Checked, LoadError};
+use crate::wiring;
+
+/// What was looked at.
+struct Report {
+    config: Config,
+    plugins: Vec<Checked>,
+    failures: Vec<LoadError>,
+    /// Grants to plugins that are not there.
+    idle: Vec<String>,
+}
+
+impl Report {
+    fn of(config: Config) -> Result<Self, wiring::WiringError> {
+        let terms = |id: &_| {
+            let Config { grants, limits, plugin_limits, settings, .. } = &config;
+            wiring::terms(id, grants, limits, plugin_limits, settings)
+        };
+        let (plugins, failures) = sandbox::check(&config.plugins_dir, terms)?;
+        let known = |id: &str| {
+            plugins.iter().any(|p| p.manifest.id.as_str() == id)
+                || failures.iter().any(|f| f.plugin == id)
+        };
+        let idle = config.grants.keys().map(ToString::to_string).filter(|id| !known(id)).collect();
+        Ok(Self { config, plugins, failures, idle })
+    }
+
+    fn code(&self) -> ExitCode {
+        if self.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    fn grants(&self, checked: &Checked) -> Grants {
+        self.config.grants.get(&checked.manifest.id).cloned().unwrap_or_default()
+    }
+}
+
+pub(super) fn run(desk: &Desk) -> Answer {
+    let report = Report::of(desk.config()?)?;
+    if desk.console.is_json() {
+        desk.console.json(&as_json(&report))?;
+        return Ok(report.code());
+    }
+    let mut table = Table::new(["PLUGIN", "CAPABILITY", "TIER", "CLUSTERS", "NAMESPACES", "KINDS"]);
+    for checked in &report.plugins {
+        let grants = report.grants(checked);
+        for capability in checked.manifest.capabilities.keys() {
+            row(&mut table, checked, *capability, grants.scope(*capability));
+        }
+    }
+    desk.console.table(&table)?;
+    let mut out = desk.console.out();
+    let mode = &report.config.mode;
+    let on = |on: bool| if on { "on" } else { "off" };
+    writeln!(
+        out,
+        "\nread-only is {}, dry run is {}, namespaces are limited to {}",
+        on(mode.read_only),
+        on(mode.dry_run),
+        mode.namespaces.as_slice().join(", "),
+    )?;
+    complain(desk, &report)?;
+    Ok(report.code())
+}
+
+fn row(table: &mut Table, checked: &Checked, capability: Capability, scope: Option<&Scope>) {
+    let tier = capability.tier();
+    let tone = if tier.writes() { Tone::Warning } else { Tone::Plain };
+    let list = |patterns: &crate::domain::scope::Patterns| patterns.as_slice().join(",");
+    let [clusters, namespaces, kinds] = match scope {
+        Some(scope) => [list(&scope.clusters), list(&scope.namespaces), list(&scope.kinds)],
+        None => ["-", "-", "-"].map(str::to_owned),
+    };
+    table.row([
+        checked.manifest.id.to_string().into(),
+        capability.to_string().into(),
+        Cell::new(tier.to_string(), tone),
+        clusters.into(),
+        namespaces.into(),
+        kinds.into(),
+    ]);
+}
+
+fn complain(desk: &Desk, report: &Report) -> std::io::Result<()> {
+    let mut err = desk.console.err();
+    for idle in &report.idle {
+        let word = Tone::Warning.paint("warning:");
+        writeln!(err, "{word} `grants.{idle}` is for a plugin that is not there")?;
+    }
+    for failure in &report.failures {
+        writeln!(err, "{} {failure}", Tone::Bad.paint("error:"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn plugins(desk: &Desk) -> Answer {
+    let report = Report::of(desk.config()?)?;
+    if desk.console.is_json() {
+        desk.console.json(&as_json(&report))?;
+        return Ok(report.code());
+    }
+    let mut table = Table::new(["PLUGIN", "VERSION", "DIGEST", "TOOLS", "ASKS FOR", "SIZE"]);
+    for Checked { manifest, inspection } in &report.plugins {
+        let join = |words: Vec<String>| words.join(", ");
+        let digest: String = inspection.digest.to_string().chars().take(12).collect();
+        table.row([
+            Cell::new(manifest.id.to_string(), Tone::Strong),
+            manifest.version.clone().into(),
+            digest.into(),
+            join(manifest.tools.keys().map(ToString::to_string).collect()).into(),
+            join(manifest.capabilities.keys().map(ToString::to_string).collect()).into(),
+            format!("{} KB", inspection.size_bytes / 1_000).into(),
+        ]);
+    }
+    desk.console.table(&table)?;
+    complain(desk, &report)?;
+    Ok(report.code())
+}
+
+fn as_json(report: &Report) -> Value {
+    let plugins = report.plugins.iter().map(|checked| {
+        let Checked { manifest, inspection } = checked;
+        let grants = report.grants(checked);
+        let capabilities = manifest.capabilities.iter().map(|(capability, reason)| {
+            let scope = grants.scope(*capability).map(|scope| {
+                json!({
+                    "clusters": scope.clusters.as_slice(),
+                    "namespaces": scope.namespaces.as_slice(),
+                    "kinds": scope.kinds.as_slice(),
+                    "names": scope.names.as_slice(),
+                })
+            });
+            let tier = capability.tier().as_str();
+            (capability.to_string(), json!({"tier": tier, "reason": reason, "scope": scope}))
+        });
+        let tools = manifest.tools.iter().map(|(tool, uses)| {
+            let uses: Vec<_> = uses.iter().map(|c| c.as_str()).collect();
+            (tool.to_string(), json!({"uses": uses, "tier": manifest.tier(tool).as_str()}))
+        });
+        json!({
+            "name": manifest.id.as_str(),
+            "version": manifest.version,
+            "description": manifest.description,
+            "digest": inspection.digest.to_string(),
+            "bytes": inspection.size_bytes,
+            "capabilities": capabilities.collect::<serde_json::Map<_, _>>(),
+            "tools": tools.collect::<serde_json::Map<_, _>>(),
+        })
+    });
+    let failures = report.failures.iter();
+    let failures = failures.map(|f| json!({"plugin": f.plugin, "problems": f.problems}));
+    let mode = &report.config.mode;
+    json!({
+        "mode": {
+            "read_only": mode.read_only,
+            "dry_run": mode.dry_run,
+            "namespaces": mode.namespaces.as_slice(),
+        },
+        "plugins": plugins.collect::<Vec<_>>(),
+        "failures": failures.collect::<Vec<_>>(),
+        "idle_grants": report.idle,
+    })
+}

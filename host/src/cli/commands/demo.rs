@@ -1,0 +1,109 @@
+//! `toolgate demo` and `toolgate demo-cluster`: an incident to look at, without a cluster.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::serve::announce;
+use super::{Answer, Desk, block_on, build, interrupted};
+use crate::backend::demo::DemoCluster;
+use crate::cli::args::{Demo, DemoCluster as ClusterArguments};
+use crate::cli::complaint::Complaint;
+use crate::cli::table::Tone;
+use crate::config::Config;
+use crate::gateway::Tools;
+use crate::transport::{self, HttpConfig, Listener};
+
+/// The demo's own folder, in the state folder: its approvals are nobody else's.
+const DEMO_DIR: &str = "demo";
+
+/// Where the demo keeps its approvals and its audit log.
+pub(super) fn state_dir(desk: &Desk) -> Option<PathBuf> {
+    desk.environment.state_dir().map(|dir| dir.join(DEMO_DIR))
+}
+
+pub(super) fn run(desk: &Desk, demo: &Demo) -> Answer {
+    let Demo { http, stdio, plugins } = demo;
+    let homeless = || {
+        Complaint::new("there is no home folder", "set HOME, or XDG_STATE_HOME and XDG_CACHE_HOME")
+    };
+    let plugins = plugins.clone().or_else(own_plugins).ok_or_else(|| {
+        Complaint::new(
+            "the plugins are not beside the program",
+            "`--plugins DIR` says where they are",
+        )
+    })?;
+    let state = state_dir(desk).ok_or_else(homeless)?;
+    let cache = desk.environment.cache_dir().ok_or_else(homeless)?;
+    let config = Config::demo(plugins, state, cache)?;
+    block_on(async {
+        let listener = if *stdio { None } else { Some(Listener::bind(*http, false).await?) };
+        let house = build(config).await?;
+        announce(&house);
+        let tools: Arc<dyn Tools> = house.gateway.clone();
+        match listener {
+            Some(listener) => {
+                welcome(desk, listener.local_addr())?;
+                let config = HttpConfig::default();
+                transport::serve_http(tools, listener, config, interrupted()).await?;
+            }
+            None => transport::serve_stdio(tools, desk.user(), interrupted()).await?,
+        }
+        house.close().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Plugins that lie beside the program: `plugins/`, as they are shipped and as they are built.
+fn own_plugins() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let beside = [program.parent(), program.parent().and_then(Path::parent)];
+    beside.into_iter().flatten().map(|dir| dir.join("plugins")).find(|dir| dir.is_dir())
+}
+
+fn welcome(desk: &Desk, address: std::net::SocketAddr) -> std::io::Result<()> {
+    let mut err = desk.console.err();
+    let strong = |text: &str| Tone::Strong.paint(text);
+    writeln!(
+        err,
+        "\n{}\n\n  http://{address}/mcp\n\n{}\n\n  \
+         Why does checkout fail? (namespace shop, cluster demo)\n\n{}\n\n  \
+         toolgate approvals list\n  toolgate approvals show ID\n  toolgate approvals approve ID\n\n{}\n\n  \
+         toolgate audit --follow\n",
+        strong("The incident is served to MCP clients on"),
+        strong("Ask your agent"),
+        strong("It will want to restart something. Answer in another terminal"),
+        strong("And everything is on record"),
+    )
+}
+
+pub(super) fn cluster(desk: &Desk, arguments: &ClusterArguments) -> Answer {
+    let ClusterArguments { listen, kubeconfig } = arguments;
+    block_on(async {
+        let cluster = DemoCluster::builtin()
+            .map_err(|error| Complaint::new(error.to_string(), "please report this"))?;
+        let taken = |error: std::io::Error| {
+            Complaint::new(
+                format!("cannot listen on {listen}: {error}"),
+                "`--listen` names another address",
+            )
+        };
+        let listener = tokio::net::TcpListener::bind(listen).await.map_err(taken)?;
+        let address = listener.local_addr().map_err(taken)?;
+        let text = DemoCluster::kubeconfig(address);
+        let mut err = desk.console.err();
+        match kubeconfig {
+            Some(path) => {
+                std::fs::write(path, text).map_err(|error| {
+                    let text = format!("`{}` cannot be written: {error}", path.display());
+                    Complaint::new(text, "`--kubeconfig` names a file that may be written")
+                })?;
+                writeln!(err, "kubectl --kubeconfig {} get pods -A", path.display())?;
+            }
+            None => writeln!(err, "kubectl --server http://{address} get pods -A")?,
+        }
+        cluster.serve(listener, interrupted()).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
