@@ -67,22 +67,32 @@ fn every_guest_has_a_test() {
 
 #[tokio::test]
 async fn bad_discriminant() {
-    check("wat/bad-discriminant", json!({}), expect![[r#"
+    check(
+        "wat/bad-discriminant",
+        json!({}),
+        expect![[r#"
         trapped, for the log: invalid expected discriminant
         received  eve@os bad_discriminant {}
         admitted  bad-discriminant (ambient)
         completed trapped: invalid expected discriminant
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn bad_realloc() {
-    check("wat/bad-realloc", json!({}), expect![[r#"
+    check(
+        "wat/bad-realloc",
+        json!({}),
+        expect![[r#"
         trapped, for the log: realloc return: beyond end of memory
         received  eve@os bad_realloc {}
         admitted  bad-realloc (ambient)
         completed trapped: realloc return: beyond end of memory
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -94,42 +104,62 @@ async fn bare_import() {
 
 #[tokio::test]
 async fn endless_loop() {
-    check("wat/endless-loop", json!({}), expect![[r#"
+    check(
+        "wat/endless-loop",
+        json!({}),
+        expect![[r#"
         limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
         received  eve@os loop_forever {}
         admitted  endless-loop (ambient)
         completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn endless_recursion() {
-    check("wat/endless-recursion", json!({}), expect![[r#"
+    check(
+        "wat/endless-recursion",
+        json!({}),
+        expect![[r#"
         trapped, for the log: its stack is used up
         received  eve@os recurse_forever {}
         admitted  endless-recursion (ambient)
         completed trapped: its stack is used up
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn handle_leak() {
-    check("wat/handle-leak", json!({}), expect![[r#"
+    check(
+        "wat/handle-leak",
+        json!({}),
+        expect![[r#"
         trapped, for the log: cannot allocate another handle: store handle limit exceeded
         received  eve@os leak_handles {}
         admitted  handle-leak (ambient)
         completed trapped: cannot allocate another handle: store handle limit exceeded
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn invalid_utf8() {
-    check("wat/invalid-utf8", json!({}), expect![[r#"
+    check(
+        "wat/invalid-utf8",
+        json!({}),
+        expect![[r#"
         trapped, for the log: invalid utf-8 sequence of 1 bytes from index 0
         received  eve@os invalid_utf8 {}
         admitted  invalid-utf8 (ambient)
         completed trapped: invalid utf-8 sequence of 1 bytes from index 0
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -141,46 +171,71 @@ async fn list_alias_bomb() {
 
 #[tokio::test]
 async fn long_fill() {
-    check("wat/long-fill", json!({}), expect![[r#"
+    check(
+        "wat/long-fill",
+        json!({}),
+        expect![[r#"
         limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
         received  eve@os fill_memory {}
         admitted  long-fill (ambient)
         completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn loop_in_list() {
-    check("wat/loop-in-list", json!({}), expect![[r#"
+    check(
+        "wat/loop-in-list",
+        json!({}),
+        expect![[r#"
         plugin `loop-in-list` does not load: its `list`: it went over its limit `cpu_ms`
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn loop_in_post_return() {
-    check("wat/loop-in-post-return", json!({}), expect![[r#"
+    check(
+        "wat/loop-in-post-return",
+        json!({}),
+        expect![[r#"
         limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
         received  eve@os loop_in_post_return {}
         admitted  loop-in-post-return (ambient)
         completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn loop_in_realloc() {
-    check("wat/loop-in-realloc", json!({}), expect![[r#"
+    check(
+        "wat/loop-in-realloc",
+        json!({}),
+        expect![[r#"
         limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
         received  eve@os loop_in_realloc {}
         admitted  loop-in-realloc (ambient)
         completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn loop_in_start() {
-    check("wat/loop-in-start", json!({}), expect![[r#"
+    check(
+        "wat/loop-in-start",
+        json!({}),
+        expect![[r#"
         plugin `loop-in-start` does not load: its `list`: it went over its limit `cpu_ms`
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -223,12 +278,17 @@ async fn other_contract() {
 
 #[tokio::test]
 async fn out_of_bounds() {
-    check("wat/out-of-bounds", json!({}), expect![[r#"
+    check(
+        "wat/out-of-bounds",
+        json!({}),
+        expect![[r#"
         trapped, for the log: string pointer/length out of bounds of memory
         received  eve@os out_of_bounds {}
         admitted  out-of-bounds (ambient)
         completed trapped: string pointer/length out of bounds of memory
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -250,22 +310,32 @@ async fn table_minimum() {
 
 #[tokio::test]
 async fn trap() {
-    check("wat/trap", json!({}), expect![[r#"
+    check(
+        "wat/trap",
+        json!({}),
+        expect![[r#"
         trapped, for the log: wasm trap: wasm `unreachable` instruction executed
         received  eve@os trap {}
         admitted  trap (ambient)
         completed trapped: wasm trap: wasm `unreachable` instruction executed
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn unaligned() {
-    check("wat/unaligned", json!({}), expect![[r#"
+    check(
+        "wat/unaligned",
+        json!({}),
+        expect![[r#"
         trapped, for the log: return pointer not aligned
         received  eve@os unaligned {}
         admitted  unaligned (ambient)
         completed trapped: return pointer not aligned
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -284,12 +354,17 @@ async fn wasi_filesystem() {
 
 #[tokio::test]
 async fn wasi_handle_leak() {
-    check("wat/wasi-handle-leak", json!({}), expect![[r#"
+    check(
+        "wat/wasi-handle-leak",
+        json!({}),
+        expect![[r#"
         trapped, for the log: resource table has no free keys
         received  eve@os leak_streams {}
         admitted  wasi-handle-leak (ambient)
         completed trapped: resource table has no free keys
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -375,12 +450,17 @@ async fn lying_schema() {
 
 #[tokio::test]
 async fn panicker() {
-    check("guests/panicker", json!({}), expect![[r#"
+    check(
+        "guests/panicker",
+        json!({}),
+        expect![[r#"
         trapped, for the log: wasm trap: wasm `unreachable` instruction executed
         received  eve@os panic {}
         admitted  panicker (ambient)
         completed trapped: wasm trap: wasm `unreachable` instruction executed
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -75,7 +75,8 @@ pub fn target_dir() -> PathBuf {
 
 /// The program itself, which is also the compiler of components.
 pub fn toolgate() -> PathBuf {
-    let program = target_dir().join("debug").join(format!("toolgate{}", std::env::consts::EXE_SUFFIX));
+    let program =
+        target_dir().join("debug").join(format!("toolgate{}", std::env::consts::EXE_SUFFIX));
     assert!(
         program.is_file(),
         "{} is not there; run `cargo build -p toolgate` first",
