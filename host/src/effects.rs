@@ -106,7 +106,7 @@ impl Effects {
             Ok(()) => self.execute(Some(&ticket), &ticket.request, &ticket.plan).await,
             Err(error) => Err(not_recorded(&error)),
         };
-        self.desk.settle(&key, result.err().map(|e| e.caller_text()));
+        self.desk.settle(&key, result);
     }
 
     /// Intent on the disk, then the effect, then what came of it.
@@ -140,6 +140,10 @@ impl Effects {
             Settled::Refused(reason) => {
                 self.desk.forget(key);
                 Ok(WriteOutcome::Denied(reason))
+            }
+            Settled::Failed(error) => {
+                self.desk.forget(key);
+                Err(error)
             }
             Settled::Executed(executed) => {
                 let rollout = self.kubernetes.rollout(&plan.target).await?;

@@ -13,11 +13,13 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use toolgate::backend::demo::DemoCluster;
 use toolgate::backend::kubernetes::{Clusters, Connection};
-use toolgate::capability::{WriteOutcome, WriteRequest, WriteRequests as _};
+use toolgate::capability::{
+    CapabilityError, Workloads, WriteOutcome, WriteRequest, WriteRequests as _,
+};
 use toolgate::domain::call::Outcome;
 use toolgate::domain::mode::Mode;
 use toolgate::domain::principal::Principal;
-use toolgate::domain::write::{Verb, WorkloadKind, WorkloadRef};
+use toolgate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef};
 use toolgate::effects::{Effects, Parts};
 use toolgate::governance::approval::{ApprovalError, Desk, Folder, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
@@ -206,6 +208,25 @@ async fn a_request_ends_with_the_process_that_holds_it() {
     assert_eq!(restarts(second.cluster("demo")), [""; 0]);
 }
 
+/// How long requests wait for an answer.
+const LAPSE: Duration = Duration::from_secs(600);
+
+/// A cluster that does what it is told, and then does not answer.
+struct Unconfirmed(Arc<Clusters>);
+
+#[async_trait::async_trait]
+impl Workloads for Unconfirmed {
+    async fn plan(&self, verb: Verb, target: &WorkloadRef) -> Result<Plan, CapabilityError> {
+        self.0.plan(verb, target).await
+    }
+
+    async fn execute(&self, plan: &Plan) -> Result<(), CapabilityError> {
+        self.0.execute(plan).await?;
+        let internal = "connection reset".to_owned();
+        Err(CapabilityError::Unavailable { caller: "it may or may not be done", internal })
+    }
+}
+
 /// The room that writes, with a clock that the test turns.
 struct Room {
     effects: Arc<Effects>,
@@ -216,7 +237,11 @@ struct Room {
 }
 
 impl Room {
-    fn new(lapse: Duration) -> Self {
+    fn new() -> Self {
+        Self::with(true)
+    }
+
+    fn with(confirms: bool) -> Self {
         let state = tempfile::tempdir().unwrap();
         let now = Arc::new(AtomicI64::new(1_800_000_000));
         let seconds = Arc::clone(&now);
@@ -226,13 +251,15 @@ impl Room {
         let connections = [("demo".parse().unwrap(), Connection::Client(cluster.client()))];
         let clusters = Clusters::new(connections.into(), Arc::clone(&clock)).unwrap();
         let clusters = Arc::new(clusters);
+        let workloads: Arc<dyn Workloads> =
+            if confirms { clusters.clone() } else { Arc::new(Unconfirmed(clusters.clone())) };
         let open = || Folder::open(&state.path().join("approvals")).unwrap();
         let audit = state.path().join("audit");
         let audit = AuditLog::open(&audit, "suite", Arguments::Full, Arc::clone(&clock)).unwrap();
         let effects = Arc::new(Effects::new(Parts {
-            workloads: clusters.clone(),
+            workloads,
             kubernetes: clusters,
-            desk: Desk::new(open(), "suite".to_owned(), lapse, Arc::clone(&clock)),
+            desk: Desk::new(open(), "suite".to_owned(), LAPSE, Arc::clone(&clock)),
             audit,
             mode: Mode { read_only: false, ..Mode::default() },
             approval_required: true,
@@ -241,7 +268,7 @@ impl Room {
         Self { effects, folder: open(), cluster, now, _state: state }
     }
 
-    async fn ask(&self) -> WriteOutcome {
+    async fn ask(&self) -> Result<WriteOutcome, CapabilityError> {
         let request = WriteRequest {
             call: "call000000000001".parse().unwrap(),
             principal: Principal::local("ada"),
@@ -257,18 +284,18 @@ impl Room {
             },
             reason: None,
         };
-        self.effects.request(request).await.unwrap()
+        self.effects.request(request).await
     }
 
     async fn submit(&self) -> toolgate::domain::name::ApprovalId {
-        match self.ask().await {
+        match self.ask().await.unwrap() {
             WriteOutcome::ApprovalRequired { id, .. } => id,
             other => panic!("{other:?}"),
         }
     }
 
     /// What came of the request, once the room has looked.
-    async fn settled(&self) -> WriteOutcome {
+    async fn settled(&self) -> Result<WriteOutcome, CapabilityError> {
         let stop = tokio_util::sync::CancellationToken::new();
         let running = tokio::spawn(Arc::clone(&self.effects).run(stop.clone()));
         let look = async {
@@ -290,12 +317,12 @@ impl Room {
 
 #[tokio::test]
 async fn what_nobody_answered_in_time_is_not_done() {
-    let room = Room::new(Duration::from_secs(600));
+    let room = Room::new();
     let id = room.submit().await;
     let now = room.turn_clock_by(600);
     let late = room.folder.answer(&id, true, "eve", None, &now).unwrap_err();
     assert!(matches!(late, ApprovalError::Over { status: Status::Expired, .. }), "{late}");
-    let WriteOutcome::Denied(why) = room.settled().await else { panic!("it lapsed") };
+    let WriteOutcome::Denied(why) = room.settled().await.unwrap() else { panic!("it lapsed") };
     expect!["nobody answered the request in time; ask again to make a new one"].assert_eq(&why);
     assert_eq!(room.folder.show(&id, &now).unwrap().1, Status::Expired);
     assert_eq!(restarts(&room.cluster), [""; 0]);
@@ -303,25 +330,40 @@ async fn what_nobody_answered_in_time_is_not_done() {
 
 #[tokio::test]
 async fn a_yes_in_time_that_is_seen_too_late_is_too_late() {
-    let room = Room::new(Duration::from_secs(600));
+    let room = Room::new();
     let id = room.submit().await;
     let now = room.turn_clock_by(599);
     room.folder.answer(&id, true, "eve", None, &now).unwrap();
     room.turn_clock_by(1);
-    assert!(matches!(room.settled().await, WriteOutcome::Denied(_)));
+    assert!(matches!(room.settled().await, Ok(WriteOutcome::Denied(_))));
     assert_eq!(restarts(&room.cluster), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_yes_in_time_is_done_once() {
-    let room = Room::new(Duration::from_secs(600));
+    let room = Room::new();
     let id = room.submit().await;
     let now = room.turn_clock_by(599);
     room.folder.answer(&id, true, "eve", None, &now).unwrap();
     for _ in 0..3 {
-        assert!(matches!(room.settled().await, WriteOutcome::Performed { .. }));
+        assert!(matches!(room.settled().await, Ok(WriteOutcome::Performed { .. })));
     }
     assert_eq!(restarts(&room.cluster).len(), 1);
     let twice = room.folder.answer(&id, true, "eve", None, &now).unwrap_err();
     assert!(matches!(twice, ApprovalError::Over { status: Status::Executed, .. }), "{twice}");
+}
+
+#[tokio::test]
+async fn what_was_not_confirmed_is_never_told_as_not_done() {
+    let room = Room::with(false);
+    let id = room.submit().await;
+    let now = room.turn_clock_by(1);
+    room.folder.answer(&id, true, "eve", None, &now).unwrap();
+    let told = room.settled().await;
+    // `Denied` would say that nothing was changed.
+    let Err(CapabilityError::Unavailable { caller, .. }) = told else { panic!("{told:?}") };
+    assert_eq!(caller, "it may or may not be done");
+    assert_eq!(restarts(&room.cluster).len(), 1);
+    // Asked again, it is a new request, with a plan that shows what there is now.
+    assert_ne!(room.submit().await, id);
 }
