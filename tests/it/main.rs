@@ -8,6 +8,8 @@
     reason = "tests say what went wrong by failing, and figures by printing them"
 )]
 
+mod cli;
+mod cli_calls;
 mod clients;
 mod investigation;
 mod limits;

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use expect_test::Expect;
 use regex::Regex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -86,6 +87,24 @@ impl Home {
     /// Runs a command that answers and ends.
     pub(crate) fn run(&self, arguments: &[&str]) -> Printed {
         Printed::of(&self.command(arguments).output().unwrap())
+    }
+
+    /// A command as it looks in a terminal, save that nothing has a colour: nobody looks.
+    pub(crate) fn seen(&self, arguments: &[&str]) -> String {
+        let Printed { code, out, mut err } = self.run(arguments);
+        assert!(!out.contains('\u{1b}') && !err.contains('\u{1b}'), "{out:?} {err:?}");
+        if !err.is_empty() {
+            err.insert_str(0, "--- on standard error\n");
+        }
+        let code = code.expect("it ends by itself");
+        let line = arguments.join(" ");
+        self.tame(&format!("$ toolgate {line}\n{out}{err}--- exit code {code}\n"))
+    }
+
+    /// Compares commands as they look in a terminal.
+    pub(crate) fn check(&self, commands: &[&[&str]], expected: &Expect) {
+        let all: Vec<_> = commands.iter().map(|arguments| self.seen(arguments)).collect();
+        expected.assert_eq(&all.join("\n"));
     }
 
     /// Takes out of a text what differs from run to run.

@@ -226,6 +226,23 @@ impl Desk {
         };
     }
 
+    /// Lets everything lapse that still waits: an answer from now on would reach nobody, and whoever
+    /// gives it is to learn that.
+    pub fn close(&self) -> Vec<Decided> {
+        let reason = "the server that held the request ended";
+        let mut lapsed = Vec::new();
+        for ticket in self.lock().values_mut().filter(|t| t.settled == Settled::Pending) {
+            let status = Status::Expired;
+            if let Err(error) = self.end(&ticket.id, status, Some(reason.to_owned())) {
+                tracing::error!(id = %ticket.id, %error, "the end of an approval cannot be noted");
+            }
+            ticket.settled = Settled::Refused(reason.to_owned());
+            let reason = Some(reason.to_owned());
+            lapsed.push(Decided { ticket: ticket.clone(), status, by: None, reason });
+        }
+        lapsed
+    }
+
     /// Forgets a request whose end the asker has learnt: the next one is a new request.
     pub fn forget(&self, key: &Key) {
         self.lock().remove(key);
