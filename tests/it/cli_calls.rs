@@ -263,5 +263,6 @@ fn the_record_of_what_was_called() {
         <time> <call> admitted           plugin pods, read
         <time> <call> used               kubernetes-read list Pod shop/* in demo
         <time> <call> completed          output <n> bytes in <n> ms
-    "#]].assert_eq(&home.tame(after));
+    "#]]
+    .assert_eq(&home.tame(after));
 }

@@ -14,4 +14,5 @@ mod clients;
 mod investigation;
 mod limits;
 mod program;
+mod protocol;
 mod unapproved;

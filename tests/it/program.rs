@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -257,7 +258,7 @@ pub(crate) fn hello() -> Value {
 /// A server for many clients, over HTTP.
 pub(crate) struct Http {
     child: Child,
-    log: Receiver<String>,
+    log: Mutex<Receiver<String>>,
     address: String,
 }
 
@@ -282,7 +283,7 @@ impl Http {
                 && let Some((address, _)) = rest.split_once("/mcp")
             {
                 let address = address.to_owned();
-                return Self { child, log, address };
+                return Self { child, log: Mutex::new(log), address };
             }
         }
     }
@@ -328,7 +329,8 @@ impl Http {
         use rustix::process::{Pid, Signal, kill_process};
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let mut rest = String::new();
-        while let Ok(line) = self.log.recv_timeout(ANSWERED_WITHIN) {
+        let log = self.log.get_mut().unwrap();
+        while let Ok(line) = log.recv_timeout(ANSWERED_WITHIN) {
             rest.push_str(&line);
             rest.push('\n');
         }
