@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +18,7 @@ use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
 use crate::governance::approval::{ApprovalError, Desk, Folder};
 use crate::governance::audit::{Arguments, AuditError, AuditLog};
-use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms};
+use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads};
 
 /// Why there is no house.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +71,8 @@ pub struct House {
     pub embedded: BTreeMap<ClusterName, DemoCluster>,
     stop: CancellationToken,
     executing: JoinHandle<()>,
-    guests: Option<Runtime>,
+    /// Last, so that everything that runs on them is told to end first.
+    _threads: Threads,
 }
 
 impl House {
@@ -88,9 +88,6 @@ impl House {
 impl Drop for House {
     fn drop(&mut self) {
         self.stop.cancel();
-        if let Some(guests) = self.guests.take() {
-            guests.shutdown_background();
-        }
     }
 }
 
@@ -115,6 +112,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         audit,
     } = config;
     let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
+    tokio::task::spawn_blocking(crate::governance::redact::prepare);
     let instance = instance()?;
     let names: Vec<ClusterName> = clusters.keys().cloned().collect();
     let (connections, embedded) = connections(clusters)?;
@@ -145,26 +143,19 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         default_cluster,
         io: tokio::runtime::Handle::current(),
     });
-    let (guests, guest_workers) = guests()?;
+    let threads = Threads::start().map_err(system)?;
     let parts = sandbox::Parts {
         ports,
         cache_dir: Some(cache_dir.join(COMPILED_DIR)),
         compiler,
-        guests: guests.handle().clone(),
-        guest_workers,
+        lanes: threads.lanes(),
     };
     let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
-    let sandbox = match Sandbox::load(parts, &plugins_dir, terms).await {
-        Ok(sandbox) => sandbox,
-        Err(error) => {
-            guests.shutdown_background(); // Must not be dropped where one awaits.
-            return Err(error.into());
-        }
-    };
+    let sandbox = Sandbox::load(parts, &plugins_dir, terms).await?;
     let gateway = Arc::new(Gateway::new(log, Governor::new(mode), sandbox));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
-    Ok(House { gateway, effects, embedded, stop, executing, guests: Some(guests) })
+    Ok(House { gateway, effects, embedded, stop, executing, _threads: threads })
 }
 
 /// What the operator decided for one plugin.
@@ -217,19 +208,6 @@ fn connections(clusters: BTreeMap<ClusterName, ClusterSource>) -> Result<Connect
         connections.insert(name, connection);
     }
     Ok((connections, embedded))
-}
-
-/// Threads for guests: at least two, so that one that computes without end leaves another.
-fn guests() -> Result<(Runtime, usize), WiringError> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let workers = cores.max(2);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("guest")
-        .enable_time()
-        .build()
-        .map_err(system)?;
-    Ok((runtime, workers))
 }
 
 /// Names this process in records: 64 random bits.

@@ -5,12 +5,17 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
-    reason = "tests say what went wrong by failing, and figures by printing them"
+    clippy::needless_raw_string_hashes,
+    reason = "tests say what went wrong by failing, and figures by printing them; snapshots are \
+              written with hashes"
 )]
 
+mod cancel;
 mod cli;
 mod cli_calls;
 mod clients;
+mod compiled;
+mod fairness;
 mod investigation;
 mod limits;
 mod program;

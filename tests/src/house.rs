@@ -18,6 +18,7 @@ use toolgate::wiring::{self, APPROVALS_DIR, AUDIT_DIR, WiringError};
 
 use crate::parts::{self, Part};
 use crate::record::Record;
+use crate::turn::Turn;
 
 /// The cluster of a configuration that names none.
 const CLUSTER: &str = "[clusters.demo]\ndemo = true\n";
@@ -30,6 +31,7 @@ pub struct Builder {
     compiler: Compiler,
     cache_dir: PathBuf,
     state_dir: Option<PathBuf>,
+    alone: bool,
 }
 
 /// A house that serves, in folders of its own.
@@ -38,6 +40,7 @@ pub struct House {
     pub inner: wiring::House,
     state_dir: PathBuf,
     _dirs: TempDir,
+    _turn: Turn,
 }
 
 impl Builder {
@@ -84,6 +87,14 @@ impl Builder {
         self
     }
 
+    /// Waits until no other house of this process stands, and lets none stand beside it: for what
+    /// measures time.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
     /// Builds it.
     pub async fn build(self) -> House {
         self.try_build().await.unwrap_or_else(|error| panic!("there is no house: {error}"))
@@ -94,6 +105,7 @@ impl Builder {
     /// # Errors
     /// Why there is no house.
     pub async fn try_build(self) -> Result<House, WiringError> {
+        let turn = Turn::take(self.alone).await;
         let dirs = tempfile::tempdir().unwrap();
         let plugins_dir = dirs.path().join("plugins");
         std::fs::create_dir(&plugins_dir).unwrap();
@@ -108,7 +120,7 @@ impl Builder {
         );
         let config = Config::parse(&text, dirs.path()).unwrap_or_else(|error| panic!("{error}"));
         let inner = wiring::build(config, self.compiler).await?;
-        Ok(House { inner, state_dir, _dirs: dirs })
+        Ok(House { inner, state_dir, _dirs: dirs, _turn: turn })
     }
 }
 
@@ -121,6 +133,7 @@ impl House {
             compiler: Compiler::Child(parts::toolgate()),
             cache_dir: parts::target_dir().join("test-cache"),
             state_dir: None,
+            alone: false,
         }
     }
 

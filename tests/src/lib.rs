@@ -24,6 +24,7 @@ pub mod generate;
 mod house;
 mod parts;
 mod record;
+mod turn;
 
 pub use house::{Builder, House, shown};
 pub use parts::{Part, repository, target_dir, toolgate};

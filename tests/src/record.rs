@@ -27,9 +27,17 @@ impl Record {
         text.lines().map(|line| serde_json::from_str(line).expect("a line is a record")).collect()
     }
 
-    /// The log as text, once every call that came in has ended.
+    /// The log as text, once every call that came in has ended: call by call, in the order in which
+    /// they came in.
     pub async fn text(&self) -> String {
-        let lines = self.settled().await;
+        let mut lines = self.settled().await;
+        let mut calls: Vec<Option<String>> = Vec::new();
+        for line in &lines {
+            if !calls.contains(&line.call) {
+                calls.push(line.call.clone());
+            }
+        }
+        lines.sort_by_key(|line| calls.iter().position(|call| *call == line.call));
         lines.iter().map(|found| format!("{}\n", line(&found.stage))).collect()
     }
 

@@ -108,6 +108,11 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
 }
 });
 
+/// Compiles the rules now, so that the first call does not wait for it.
+pub fn prepare() {
+    LazyLock::force(&RULES);
+}
+
 /// Replaces secrets. Idempotent.
 pub fn redact(text: &str) -> (Cow<'_, str>, u32) {
     let rules = &*RULES;

@@ -98,6 +98,7 @@ pub(super) fn limit(name: &'static str, limits: &Limits) -> String {
         "table_elements_max" => limits.table_elements_max.to_string(),
         "host_calls_max" => limits.host_calls_max.to_string(),
         "host_call_bytes_in_max" => limits.host_call_bytes_in_max.to_string(),
+        "handles_max" => limits.handles_max.to_string(),
         _ => return format!("the tool was stopped: it went over its limit `{name}`"),
     };
     format!("the tool was stopped: it went over its limit `{name}` of {value}")

@@ -1,19 +1,13 @@
-//! What a call has used so far, and the lane that it runs in.
-//!
-//! A guest begins in the fast lane. One that has computed for [`FAST_CPU`] needs a place in the slow
-//! lane to go on, and there are fewer of those than workers: guests that compute without end wait
-//! for each other, and never for long in the way of one that does not.
+//! What a call has used so far, and whether it has to leave the fast lane.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// CPU that a call may use before it is asked to let others pass. A call of a usual tool takes 0.1
-/// to 3 ms, in an interpreted language too.
-pub(super) const FAST_CPU: Duration = Duration::from_millis(10);
+use super::lanes::FAST_CPU;
 
 /// The meter of one call.
 #[derive(Debug)]
@@ -23,6 +17,7 @@ pub(super) struct Meter {
     resumed_us: AtomicU64,
     cpu_us: AtomicU64,
     host_us: AtomicU64,
+    is_slow: AtomicBool,
     slow_lane: Arc<Semaphore>,
     place: Mutex<Option<OwnedSemaphorePermit>>,
 }
@@ -34,6 +29,7 @@ impl Meter {
             resumed_us: AtomicU64::new(0),
             cpu_us: AtomicU64::new(0),
             host_us: AtomicU64::new(0),
+            is_slow: AtomicBool::new(false),
             slow_lane,
             place: Mutex::new(None),
         })
@@ -72,11 +68,17 @@ impl Meter {
         Duration::from_micros(self.host_us.load(Ordering::Relaxed))
     }
 
-    /// Lets others pass. A guest that has computed for long goes on only with a place in the slow
-    /// lane; the lane is first come, first served, so that its guests take turns.
+    /// Whether the guest has computed for so long that it belongs into the slow lane.
+    pub(super) fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Acquire)
+    }
+
+    /// Lets others pass. A guest that has computed for long goes on only in the slow lane, and with
+    /// a place in it; the lane is first come, first served, so that its guests take turns.
     pub(super) async fn let_pass(self: Arc<Self>) {
         self.leave_lane();
         if self.cpu() >= FAST_CPU {
+            self.is_slow.store(true, Ordering::Release);
             // The lane is never closed; were it, the deadline would still end the guest.
             if let Ok(place) = Arc::clone(&self.slow_lane).acquire_owned().await {
                 *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);

@@ -75,14 +75,13 @@ fn last_calls(reader: &mut BufReader<File>, n_calls: u32) -> io::Result<Vec<Stri
     let mut calls: VecDeque<(String, Vec<String>)> = VecDeque::new();
     while let Some(line) = next(reader)? {
         let id = parse(&line).and_then(|record| record.call).unwrap_or_default();
-        match calls.iter_mut().rev().find(|(call, _)| *call == id) {
-            Some((_, lines)) => lines.push(line),
-            None => {
-                calls.push_back((id, vec![line]));
-                if calls.len() > n_calls {
-                    calls.pop_front();
-                }
-            }
+        if let Some((_, lines)) = calls.iter_mut().rev().find(|(call, _)| *call == id) {
+            lines.push(line);
+            continue;
+        }
+        calls.push_back((id, vec![line]));
+        if calls.len() > n_calls {
+            calls.pop_front();
         }
     }
     Ok(calls.into_iter().flat_map(|(_, lines)| lines).collect())

@@ -7,6 +7,7 @@ mod check;
 mod completion;
 mod demo;
 mod inspect;
+mod rbac;
 mod serve;
 mod tools;
 
@@ -40,7 +41,15 @@ pub fn run(cli: Cli) -> Answer {
     let desk = Desk { console, environment: Environment::of_process(), globals };
     let level = match command {
         Command::Serve(_) | Command::Demo(_) | Command::DemoCluster(_) => Level::Server,
-        _ => Level::Quiet,
+        Command::Check
+        | Command::Tools
+        | Command::Call(_)
+        | Command::Plugins
+        | Command::Inspect(_)
+        | Command::Rbac(_)
+        | Command::Approvals(_)
+        | Command::Audit(_)
+        | Command::Completion(_) => Level::Quiet,
     };
     telemetry::start(level, desk.globals.verbose, console.is_colored());
     match command {
@@ -50,6 +59,7 @@ pub fn run(cli: Cli) -> Answer {
         Command::Call(call) => call::run(&desk, call),
         Command::Plugins => check::plugins(&desk),
         Command::Inspect(inspect) => inspect::run(&desk, &inspect),
+        Command::Rbac(rbac) => rbac::run(&desk, &rbac),
         Command::Approvals(approvals) => approvals::run(&desk, approvals.command),
         Command::Audit(audit) => audit::run(&desk, &audit),
         Command::Demo(demo) => demo::run(&desk, &demo),

@@ -54,7 +54,7 @@ async fn list(door: Door, query: EventQuery) -> Result<EventList, Shut> {
     let total = u32::try_from(found.events.len()).unwrap_or(u32::MAX);
     let now = door.now();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let events = found.events.into_iter().take(limit).map(|event| shown(event, now)).collect();
+    let events = found.events.iter().take(limit).map(|event| shown(event, now)).collect();
     Ok(EventList { events, total, truncated: found.truncated })
 }
 
@@ -84,7 +84,7 @@ fn kind(text: &str) -> Result<String, Shut> {
     }
 }
 
-fn shown(event: port::Event, now: jiff::Timestamp) -> Event {
+fn shown(event: &port::Event, now: jiff::Timestamp) -> Event {
     Event {
         namespace: clipped(&event.namespace),
         severity: clipped(&event.severity),

@@ -123,6 +123,15 @@ impl Door {
         Err(Shut::Told(missing(target)))
     }
 
+    /// Puts a look of the host's own on record: one that the guest did not ask for, and whose answer
+    /// it does not get.
+    async fn note(&self, verb: &'static str, target: &Target) -> Result<(), Shut> {
+        let target = target.clone();
+        let used = CapabilityUse { capability: self.capability, verb, target, allowed: true };
+        let recorded = self.scene.trail.used(&used).await;
+        recorded.map_err(|error| Shut::NotRecorded(error.to_string()))
+    }
+
     /// Drives a port where ports are driven. Dropped with the call, the port's work ends too.
     async fn port<T: Send + 'static>(
         &self,

@@ -78,6 +78,8 @@ impl Door {
         kind: &'static str,
     ) -> Result<Vec<String>, Shut> {
         let target = Target { cluster: cluster.clone(), namespace: None, kind, name: None };
+        let whole = Target { kind: "Namespace", ..target.clone() };
+        self.note("list", &whole).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let cluster = cluster.clone();
         let all = self.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
@@ -87,8 +89,12 @@ impl Door {
     /// An empty answer may mean that there is no such namespace, and the API server does not say.
     pub(super) async fn require_namespace(&self, target: &Target) -> Result<(), Shut> {
         let Some(name) = target.namespace.clone() else { return Ok(()) };
-        let kubernetes = self.scene.ports.kubernetes.clone();
         let cluster = target.cluster.clone();
+        let object = Some(name.to_string());
+        let looked =
+            Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: object };
+        self.note("get", &looked).await?;
+        let kubernetes = self.scene.ports.kubernetes.clone();
         let work = async move {
             match kubernetes.namespace(&cluster, &name).await {
                 // A server that may not look at namespaces cannot tell; the empty answer stands.
