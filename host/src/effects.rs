@@ -60,7 +60,8 @@ impl Effects {
         Self { workloads, kubernetes, desk, audit, mode, approval_required, clock, submitted }
     }
 
-    /// Executes what is approved until told to stop; what has begun by then is finished.
+    /// Executes what is approved until told to stop; what has begun by then is finished, and what
+    /// still waits for an answer lapses.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut executions = JoinSet::new();
         while !stop.is_cancelled() {
@@ -80,6 +81,9 @@ impl Effects {
                 }
             }
             while executions.try_join_next().is_some() {}
+        }
+        for lapsed in self.desk.close() {
+            self.decided(lapsed).await;
         }
         executions.join_all().await;
     }
@@ -106,7 +110,7 @@ impl Effects {
             Ok(()) => self.execute(Some(&ticket), &ticket.request, &ticket.plan).await,
             Err(error) => Err(not_recorded(&error)),
         };
-        self.desk.settle(&key, result.err().map(|e| e.caller_text()));
+        self.desk.settle(&key, result);
     }
 
     /// Intent on the disk, then the effect, then what came of it.
@@ -140,6 +144,10 @@ impl Effects {
             Settled::Refused(reason) => {
                 self.desk.forget(key);
                 Ok(WriteOutcome::Denied(reason))
+            }
+            Settled::Failed(error) => {
+                self.desk.forget(key);
+                Err(error)
             }
             Settled::Executed(executed) => {
                 let rollout = self.kubernetes.rollout(&plan.target).await?;

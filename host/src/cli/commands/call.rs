@@ -15,6 +15,7 @@ use crate::cli::arguments::parse_args;
 use crate::cli::complaint::Complaint;
 use crate::cli::console::Console;
 use crate::domain::call::{Outcome, Output, ToolCall};
+use crate::domain::decision::Refusal;
 use crate::domain::name::CallId;
 use crate::domain::principal::Principal;
 use crate::gateway::{CallContext, CallError, Tools as _};
@@ -111,7 +112,12 @@ async fn once(desk: &Desk, house: &House, call: ToolCall) -> Result<Outcome, Com
     };
     outcome.map_err(|error| match error {
         CallError::Refused(refusal) => {
-            let hint = "`toolgate check` shows what is granted, `toolgate tools` what there is";
+            let hint = match &refusal {
+                Refusal::InvalidArguments(_) => "`toolgate tools --json` has the tool's schema",
+                Refusal::UnknownTool(_) => "`toolgate tools` lists them",
+                Refusal::Denied { .. } => "`toolgate check` shows what is granted",
+                Refusal::Busy(_) => "try again in a moment",
+            };
             Complaint::new(refusal.to_string(), hint)
         }
         CallError::NoRecord(_) => {
@@ -131,7 +137,9 @@ fn print(console: Console, outcome: Outcome) -> Answer {
             writeln!(console.out(), "{}", output.text.trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
-        Outcome::ToolError(text) => failed(text, "the tool said no; its arguments are above"),
+        Outcome::ToolError(text) => {
+            failed(text, "the tool ran and failed; `toolgate audit --last 1` shows what it used")
+        }
         Outcome::LimitExceeded(text) => {
             failed(text, "`[plugins.<name>.limits]` can raise a limit of one plugin")
         }

@@ -21,6 +21,7 @@ pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
             None
         };
         let house = build(config).await?;
+        let stop = interrupted();
         announce(&house);
         let tools: Arc<dyn Tools> = house.gateway.clone();
         match listener {
@@ -31,9 +32,9 @@ pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
                     allowed_origins: http.allowed_origins,
                     ..HttpConfig::default()
                 };
-                transport::serve_http(tools, listener, http, interrupted()).await?;
+                transport::serve_http(tools, listener, http, stop).await?;
             }
-            None => transport::serve_stdio(tools, desk.user(), interrupted()).await?,
+            None => transport::serve_stdio(tools, desk.user(), stop).await?,
         }
         house.close().await;
         Ok(ExitCode::SUCCESS)

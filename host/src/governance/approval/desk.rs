@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::file::{ApprovalError, ApprovalFile, Claim, Ended, Folder, PlanFile, Status};
-use crate::capability::{Clock, WriteRequest};
+use crate::capability::{CapabilityError, Clock, WriteRequest};
 use crate::domain::name::{ApprovalId, PluginId};
 use crate::domain::principal::Principal;
 use crate::domain::write::{Plan, Verb, WorkloadRef};
@@ -64,6 +64,9 @@ pub enum Settled {
     Executed(Timestamp),
     /// Not done, and why, for the caller.
     Refused(String),
+    /// Tried; whether it was done is not certain. Never told as a refusal, which says that nothing
+    /// was changed.
+    Failed(CapabilityError),
 }
 
 /// An answer that has come.
@@ -205,19 +208,39 @@ impl Desk {
         Ok(Some(Decided { ticket: ticket.clone(), status, by, reason: reason.flatten() }))
     }
 
-    /// Notes how an execution ended. `refusal` says why it was not done, for the caller.
-    pub fn settle(&self, key: &Key, refusal: Option<String>) {
+    /// Notes how an execution ended.
+    pub fn settle(&self, key: &Key, done: Result<(), CapabilityError>) {
         let now = self.clock.now();
         let mut tickets = self.lock();
         let Some(ticket) = tickets.get_mut(key) else { return };
-        let status = if refusal.is_none() { Status::Executed } else { Status::Failed };
-        if let Err(error) = self.end(&ticket.id, status, refusal.clone()) {
+        let status = if done.is_ok() { Status::Executed } else { Status::Failed };
+        let detail = done.as_ref().err().map(CapabilityError::caller_text);
+        if let Err(error) = self.end(&ticket.id, status, detail) {
             tracing::error!(id = %ticket.id, %error, "the end of an approval cannot be noted");
         }
-        ticket.settled = match refusal {
-            None => Settled::Executed(now),
-            Some(reason) => Settled::Refused(reason),
+        ticket.settled = match done {
+            Ok(()) => Settled::Executed(now),
+            // The object is another than the one in the plan: nothing was sent, or it was refused.
+            Err(CapabilityError::Conflict(reason)) => Settled::Refused(reason),
+            Err(error) => Settled::Failed(error),
         };
+    }
+
+    /// Lets everything lapse that still waits: an answer from now on would reach nobody, and whoever
+    /// gives it is to learn that.
+    pub fn close(&self) -> Vec<Decided> {
+        let reason = "the server that held the request ended";
+        let mut lapsed = Vec::new();
+        for ticket in self.lock().values_mut().filter(|t| t.settled == Settled::Pending) {
+            let status = Status::Expired;
+            if let Err(error) = self.end(&ticket.id, status, Some(reason.to_owned())) {
+                tracing::error!(id = %ticket.id, %error, "the end of an approval cannot be noted");
+            }
+            ticket.settled = Settled::Refused(reason.to_owned());
+            let reason = Some(reason.to_owned());
+            lapsed.push(Decided { ticket: ticket.clone(), status, by: None, reason });
+        }
+        lapsed
     }
 
     /// Forgets a request whose end the asker has learnt: the next one is a new request.
