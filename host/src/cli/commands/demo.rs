@@ -43,15 +43,16 @@ pub(super) fn run(desk: &Desk, demo: &Demo) -> Answer {
         let stop = interrupted();
         announce(&house);
         let tools: Arc<dyn Tools> = house.gateway.clone();
-        match listener {
+        let served = match listener {
             Some(listener) => {
                 welcome(desk, listener.local_addr())?;
                 let config = HttpConfig::default();
-                transport::serve_http(tools, listener, config, stop).await?;
+                transport::serve_http(tools, listener, config, stop).await
             }
-            None => transport::serve_stdio(tools, desk.user(), stop).await?,
-        }
+            None => transport::serve_stdio(tools, desk.user(), stop).await,
+        };
         house.close().await;
+        served?;
         Ok(ExitCode::SUCCESS)
     })
 }

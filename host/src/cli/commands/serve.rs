@@ -24,7 +24,7 @@ pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
         let stop = interrupted();
         announce(&house);
         let tools: Arc<dyn Tools> = house.gateway.clone();
-        match listener {
+        let served = match listener {
             Some(listener) => {
                 tracing::info!("listening on http://{}/mcp", listener.local_addr());
                 let http = HttpConfig {
@@ -32,11 +32,12 @@ pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
                     allowed_origins: http.allowed_origins,
                     ..HttpConfig::default()
                 };
-                transport::serve_http(tools, listener, http, stop).await?;
+                transport::serve_http(tools, listener, http, stop).await
             }
-            None => transport::serve_stdio(tools, desk.user(), stop).await?,
-        }
+            None => transport::serve_stdio(tools, desk.user(), stop).await,
+        };
         house.close().await;
+        served?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -53,6 +53,13 @@ pub struct Ticket {
     request_sha256: String,
 }
 
+impl Ticket {
+    /// Whether it waits for an answer, or is being executed.
+    fn is_open(&self) -> bool {
+        matches!(self.settled, Settled::Pending | Settled::Executing)
+    }
+}
+
 /// Where a ticket stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
@@ -97,9 +104,18 @@ impl Desk {
         Self { folder, instance, lapse, clock, tickets: Mutex::default() }
     }
 
-    /// The request that is under way for the key.
+    /// The request that is under way for the key, or the end of one that is not long over.
     pub fn find(&self, key: &Key) -> Option<Ticket> {
-        self.lock().get(key).cloned()
+        let mut tickets = self.lock();
+        self.drop_old(&mut tickets);
+        tickets.get(key).cloned()
+    }
+
+    /// An end that nobody asked for is told no more once it has lapsed: the same question then is
+    /// a new one.
+    fn drop_old(&self, tickets: &mut BTreeMap<Key, Ticket>) {
+        let now = self.clock.now();
+        tickets.retain(|_, ticket| ticket.is_open() || ticket.expires > now);
     }
 
     /// Whether something waits for an answer.
@@ -109,8 +125,7 @@ impl Desk {
 
     /// Whether something waits for an answer or is being executed.
     pub fn has_open(&self) -> bool {
-        let open = |t: &Ticket| matches!(t.settled, Settled::Pending | Settled::Executing);
-        self.lock().values().any(open)
+        self.lock().values().any(Ticket::is_open)
     }
 
     /// Holds a request and shows it to whoever may answer.
@@ -121,7 +136,8 @@ impl Desk {
         let now = self.clock.now();
         let key = Key::from(&request);
         let mut tickets = self.lock();
-        if let Some(ticket) = tickets.get(&key).filter(|t| t.settled == Settled::Pending) {
+        self.drop_old(&mut tickets);
+        if let Some(ticket) = tickets.get(&key).filter(|ticket| ticket.is_open()) {
             return Ok(ticket.clone()); // Asked twice at once.
         }
         let pending = tickets.values().filter(|t| t.settled == Settled::Pending).count();
@@ -172,10 +188,18 @@ impl Desk {
     }
 
     fn look(&self, ticket: &mut Ticket, now: Timestamp) -> Result<Option<Decided>, ApprovalError> {
-        let answer = self.folder.answered(&ticket.id)?;
+        let lapsed = ticket.expires <= now;
+        let (answer, unreadable) = match self.folder.answered(&ticket.id) {
+            Ok(answer) => (answer, false),
+            Err(error) => {
+                tracing::warn!(id = %ticket.id, %error, "an answer cannot be read");
+                (None, true)
+            }
+        };
         let at = whole_seconds(now);
         let status = match &answer {
-            _ if ticket.expires <= now => Status::Expired,
+            _ if lapsed => Status::Expired,
+            None if unreadable => Status::Failed,
             None => return Ok(None),
             Some(answer) if !answer.approve => Status::Denied,
             // The person saw another request than the one held here.
@@ -193,7 +217,7 @@ impl Desk {
                 Settled::Refused(reason.to_owned())
             }
             Status::Failed => {
-                let reason = "the approval does not belong to this request";
+                let reason = "the answer does not belong to this request, or cannot be read";
                 self.end(&ticket.id, status, Some(reason.to_owned()))?;
                 Settled::Refused(reason.to_owned())
             }
@@ -209,10 +233,10 @@ impl Desk {
     }
 
     /// Notes how an execution ended.
-    pub fn settle(&self, key: &Key, done: Result<(), CapabilityError>) {
+    pub fn settle(&self, key: &Key, id: &ApprovalId, done: Result<(), CapabilityError>) {
         let now = self.clock.now();
         let mut tickets = self.lock();
-        let Some(ticket) = tickets.get_mut(key) else { return };
+        let Some(ticket) = tickets.get_mut(key).filter(|ticket| ticket.id == *id) else { return };
         let status = if done.is_ok() { Status::Executed } else { Status::Failed };
         let detail = done.as_ref().err().map(CapabilityError::caller_text);
         if let Err(error) = self.end(&ticket.id, status, detail) {
@@ -244,8 +268,17 @@ impl Desk {
     }
 
     /// Forgets a request whose end the asker has learnt: the next one is a new request.
-    pub fn forget(&self, key: &Key) {
-        self.lock().remove(key);
+    pub fn forget(&self, key: &Key, id: &ApprovalId) {
+        self.lock().retain(|held, ticket| held != key || ticket.id != *id);
+    }
+
+    /// Ends a request that could not be put on record: nobody may answer it.
+    pub fn withdraw(&self, key: &Key, id: &ApprovalId) {
+        self.forget(key, id);
+        let reason = "the request could not be put on record".to_owned();
+        if let Err(error) = self.end(id, Status::Failed, Some(reason)) {
+            tracing::error!(%id, %error, "the end of an approval cannot be noted");
+        }
     }
 
     fn end(&self, id: &ApprovalId, status: Status, detail: Option<String>) -> std::io::Result<()> {
