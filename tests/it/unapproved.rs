@@ -291,7 +291,7 @@ impl Room {
             },
             reason: None,
         };
-        self.effects.request(request).await
+        toolgate::effects::Requests(self.effects.clone()).request(request).await
     }
 
     async fn submit(&self) -> toolgate::domain::name::ApprovalId {
