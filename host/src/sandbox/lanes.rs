@@ -108,15 +108,16 @@ impl Lanes {
         let slow = self.slow.clone();
         let task = self.fast.spawn(async move {
             let mut work = Box::pin(work);
-            let quick = poll_fn(|cx| match work.as_mut().poll(cx) {
+            let quick = poll_fn(|cx| match meter.turn(|| work.as_mut().poll(cx)) {
                 Poll::Ready(done) => Poll::Ready(Some(done)),
                 Poll::Pending if meter.is_slow() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
-            match quick.await {
-                Some(done) => Ok(done),
-                None => AbortOnDropHandle::new(slow.spawn(work)).await,
+            if let Some(done) = quick.await {
+                return Ok(done);
             }
+            let rest = poll_fn(move |cx| meter.turn(|| work.as_mut().poll(cx)));
+            AbortOnDropHandle::new(slow.spawn(rest)).await
         });
         AbortOnDropHandle::new(task).await?
     }

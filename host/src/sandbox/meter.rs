@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,10 +13,10 @@ use super::lanes::FAST_CPU;
 /// The meter of one call.
 #[derive(Debug)]
 pub(super) struct Meter {
-    born: Instant,
-    /// Microseconds since `born` at which the guest was last given the CPU.
-    resumed_us: AtomicU64,
-    cpu_us: AtomicU64,
+    /// CPU of the turns that are over.
+    cpu_ns: AtomicU64,
+    /// The thread's own clock as this turn began.
+    began_ns: AtomicU64,
     host_us: AtomicU64,
     is_slow: AtomicBool,
     slow_lane: Arc<Semaphore>,
@@ -25,9 +26,8 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new(slow_lane: Arc<Semaphore>) -> Arc<Self> {
         Arc::new(Self {
-            born: Instant::now(),
-            resumed_us: AtomicU64::new(0),
-            cpu_us: AtomicU64::new(0),
+            cpu_ns: AtomicU64::new(0),
+            began_ns: AtomicU64::new(0),
             host_us: AtomicU64::new(0),
             is_slow: AtomicBool::new(false),
             slow_lane,
@@ -35,35 +35,32 @@ impl Meter {
         })
     }
 
-    fn now_us(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
+    /// One turn of a guest, on one thread. Where it ends without a result, the guest waits for
+    /// something, and holds no place while it does.
+    pub(super) fn turn<T>(&self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        self.began_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+        let polled = poll();
+        self.cpu_ns.fetch_add(self.turn_ns(), Ordering::Relaxed);
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        polled
     }
 
-    /// The guest has the CPU.
-    pub(super) fn resume(&self) {
-        self.resumed_us.store(self.now_us(), Ordering::Relaxed);
+    fn turn_ns(&self) -> u64 {
+        thread_cpu_ns().saturating_sub(self.began_ns.load(Ordering::Relaxed))
     }
 
-    /// The guest gives the CPU up; what it had it for counts.
-    pub(super) fn pause(&self) {
-        let now = self.now_us();
-        let since = self.resumed_us.swap(now, Ordering::Relaxed);
-        self.cpu_us.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
-    }
-
-    /// The guest waits for a host call: its place goes to another.
-    pub(super) fn enter_host(&self) -> HostTime<'_> {
-        self.pause();
-        self.leave_lane();
-        HostTime(self, self.now_us())
-    }
-
-    /// What the guest computed for.
+    /// What the guest computed for, asked for within a turn of it. Time in which the system gave the
+    /// CPU to somebody else does not count.
     pub(super) fn cpu(&self) -> Duration {
-        Duration::from_micros(self.cpu_us.load(Ordering::Relaxed))
+        Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed).saturating_add(self.turn_ns()))
     }
 
-    /// What it waited in host calls.
+    /// The guest is in a host call for as long as what is returned lives.
+    pub(super) fn enter_host(&self) -> HostTime<'_> {
+        HostTime(self, Instant::now())
+    }
+
+    /// How long it was in host calls.
     pub(super) fn host(&self) -> Duration {
         Duration::from_micros(self.host_us.load(Ordering::Relaxed))
     }
@@ -76,30 +73,41 @@ impl Meter {
     /// Lets others pass. A guest that has computed for long goes on only in the slow lane, and with
     /// a place in it; the lane is first come, first served, so that its guests take turns.
     pub(super) async fn let_pass(self: Arc<Self>) {
-        self.leave_lane();
         if self.cpu() >= FAST_CPU {
             self.is_slow.store(true, Ordering::Release);
+        }
+        // The turn ends here, and with it the place.
+        tokio::task::yield_now().await;
+        if self.is_slow() {
             // The lane is never closed; were it, the deadline would still end the guest.
             if let Ok(place) = Arc::clone(&self.slow_lane).acquire_owned().await {
                 *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
             }
         }
-        tokio::task::yield_now().await;
-        self.resume();
-    }
-
-    fn leave_lane(&self) {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
 /// A host call in progress.
-pub(super) struct HostTime<'a>(&'a Meter, u64);
+pub(super) struct HostTime<'a>(&'a Meter, Instant);
 
 impl Drop for HostTime<'_> {
     fn drop(&mut self) {
-        let took = self.0.now_us().saturating_sub(self.1);
+        let took = u64::try_from(self.1.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.0.host_us.fetch_add(took, Ordering::Relaxed);
-        self.0.resume();
     }
+}
+
+/// CPU that this thread has used.
+#[cfg(unix)]
+fn thread_cpu_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let part = |value: i64| u64::try_from(value).unwrap_or(0);
+    part(now.tv_sec).saturating_mul(1_000_000_000).saturating_add(part(now.tv_nsec))
+}
+
+/// Elsewhere, the time that has passed stands for it.
+#[cfg(not(unix))]
+fn thread_cpu_ns() -> u64 {
+    static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    u64::try_from(BEGAN.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -194,13 +194,11 @@ impl Room {
         let cpu = Duration::from_millis(limits.cpu_ms);
         store.epoch_deadline_callback(move |mut cx| {
             let meter = Arc::clone(&cx.data().meter);
-            meter.pause();
             if meter.cpu() >= cpu {
                 return cx.data_mut().trap(Stop::Limit("cpu_ms"));
             }
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(meter.let_pass())))
         });
-        store.data().meter.resume();
         Ok(Self { store, streams, _ticking: workshop.ticker.run() })
     }
 
