@@ -69,6 +69,7 @@ pub struct House {
     pub effects: Arc<Effects>,
     /// The embedded clusters.
     pub embedded: BTreeMap<ClusterName, DemoCluster>,
+    audit: AuditLog,
     stop: CancellationToken,
     executing: JoinHandle<()>,
     /// Last, so that everything that runs on them is told to end first.
@@ -81,6 +82,9 @@ impl House {
         self.stop.cancel();
         if let Err(error) = (&mut self.executing).await {
             tracing::error!(%error, "the executor of writes failed");
+        }
+        if let Err(error) = self.audit.flush().await {
+            tracing::error!(%error, "the last records may be lost");
         }
     }
 }
@@ -136,7 +140,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     }));
     let ports = Arc::new(Ports {
         kubernetes: clusters,
-        writes: effects.clone(),
+        writes: Arc::new(effects::Requests(Arc::clone(&effects))),
         clock,
         mode: mode.clone(),
         clusters: names,
@@ -152,10 +156,10 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     };
     let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
     let sandbox = Sandbox::load(parts, &plugins_dir, terms).await?;
-    let gateway = Arc::new(Gateway::new(log, Governor::new(mode), sandbox));
+    let gateway = Arc::new(Gateway::new(log.clone(), Governor::new(mode), sandbox));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
-    Ok(House { gateway, effects, embedded, stop, executing, _threads: threads })
+    Ok(House { gateway, effects, embedded, audit: log, stop, executing, _threads: threads })
 }
 
 /// What the operator decided for one plugin.

@@ -17,6 +17,9 @@ use crate::schema;
 /// Bytes of an error that a plugin words itself.
 const ERROR_BYTES_MAX: usize = 4_096;
 
+/// Lines of a guest's standard output, or error, that are kept of one call: a record each.
+const STREAM_LINES_MAX: usize = 100;
+
 /// Bytes of one line in the plugin's log.
 const LINE_BYTES_MAX: usize = 2_048;
 
@@ -108,7 +111,9 @@ pub(super) fn limit(name: &'static str, limits: &Limits) -> String {
 pub(super) fn keep_streams(state: &State, streams: &Streams) {
     let (plugin, call) = (&state.plugin, state.call_id());
     for (stream, bytes) in streams.contents() {
-        for line in clean(&String::from_utf8_lossy(&bytes)).text.lines() {
+        let text = clean(&String::from_utf8_lossy(&bytes)).text;
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        for line in lines.take(STREAM_LINES_MAX) {
             let mut line = line.to_owned();
             cut(&mut line, LINE_BYTES_MAX);
             tracing::info!(target: "plugin", %plugin, call, stream, "{line}");

@@ -12,7 +12,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -46,11 +45,7 @@ impl Threads {
         // One core is always left to whoever is quick.
         let n_slow = cores.saturating_sub(1).max(1);
         let slow = runtime("slow-guest", n_slow).on_thread_start(matter_less).build()?;
-        let lanes = Lanes {
-            fast: fast.handle().clone(),
-            slow: slow.handle().clone(),
-            places: Arc::new(Semaphore::new(n_slow)),
-        };
+        let lanes = Lanes { fast: fast.handle().clone(), slow: slow.handle().clone() };
         Ok(Self { lanes, runtimes: vec![fast, slow] })
     }
 
@@ -87,15 +82,9 @@ fn matter_less() {
 pub struct Lanes {
     fast: Handle,
     slow: Handle,
-    places: Arc<Semaphore>,
 }
 
 impl Lanes {
-    /// A meter for one guest, which tells when it has to leave the fast lane.
-    pub(super) fn meter(&self) -> Arc<Meter> {
-        Meter::new(Arc::clone(&self.places))
-    }
-
     /// Does a guest's work on these threads. Dropped early, the guest ends at its next tick.
     ///
     /// # Errors
@@ -108,16 +97,18 @@ impl Lanes {
         let slow = self.slow.clone();
         let task = self.fast.spawn(async move {
             let mut work = Box::pin(work);
-            let quick = poll_fn(|cx| match meter.turn(|| work.as_mut().poll(cx)) {
+            let quick = poll_fn(|cx| match meter.poll(work.as_mut(), cx) {
                 Poll::Ready(done) => Poll::Ready(Some(done)),
                 Poll::Pending if meter.is_slow() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
-            if let Some(done) = quick.await {
-                return Ok(done);
+            match quick.await {
+                Some(done) => Ok(done),
+                None => {
+                    let rest = async move { meter.count(work.as_mut()).await };
+                    AbortOnDropHandle::new(slow.spawn(rest)).await
+                }
             }
-            let rest = poll_fn(move |cx| meter.turn(|| work.as_mut().poll(cx)));
-            AbortOnDropHandle::new(slow.spawn(rest)).await
         });
         AbortOnDropHandle::new(task).await?
     }

@@ -222,6 +222,18 @@ fn offers(plugin: &Arc<Plugin>, listed: Vec<Definition>) -> Result<Vec<Tool>, Ve
     if problems.is_empty() { Ok(tools.into_values().collect()) } else { Err(problems) }
 }
 
+/// Whether some text in a value, or some key, is not what it looks like.
+fn hides(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    let hidden = |text: &str| clean(text).removed > 0;
+    match value {
+        Value::String(text) => hidden(text),
+        Value::Array(items) => items.iter().any(hides),
+        Value::Object(map) => map.iter().any(|(key, item)| hidden(key) || hides(item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 fn offer(plugin: &Arc<Plugin>, definition: Definition) -> Result<Tool, String> {
     let Definition { name, title, description, input_schema, output_schema } = definition;
     let name: ToolName = name.parse().map_err(|e: crate::domain::name::NameError| e.to_string())?;
@@ -237,7 +249,14 @@ fn offer(plugin: &Arc<Plugin>, definition: Definition) -> Result<Tool, String> {
         return Err(format!("`{name}`: a title has at most {TITLE_BYTES_MAX} bytes"));
     }
     let schema = |what: &str, text: &str| {
-        Schema::compile(text).map_err(|problem| format!("`{name}`: its {what} schema: {problem}"))
+        let problem = |problem| format!("`{name}`: its {what} schema: {problem}");
+        let schema = Schema::compile(text).map_err(problem)?;
+        // A schema's texts are read by a model as the description is.
+        let decoded = serde_json::Value::Object(schema.json().as_ref().clone());
+        if hides(&decoded) {
+            return Err(problem("it has control or invisible characters".to_owned()));
+        }
+        Ok(schema)
     };
     let arguments = schema("input", &input_schema)?;
     let output = output_schema.as_deref().map(|text| schema("output", text)).transpose()?;

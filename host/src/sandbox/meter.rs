@@ -1,11 +1,12 @@
 //! What a call has used so far, and whether it has to leave the fast lane.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::lanes::FAST_CPU;
@@ -13,54 +14,61 @@ use super::lanes::FAST_CPU;
 /// The meter of one call.
 #[derive(Debug)]
 pub(super) struct Meter {
-    /// CPU of the turns that are over.
+    /// The thread's own clock up to which the guest's computing is counted.
+    counted_ns: AtomicU64,
     cpu_ns: AtomicU64,
-    /// The thread's own clock as this turn began.
-    began_ns: AtomicU64,
     host_us: AtomicU64,
     is_slow: AtomicBool,
-    slow_lane: Arc<Semaphore>,
-    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Meter {
-    pub(super) fn new(slow_lane: Arc<Semaphore>) -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
+            counted_ns: AtomicU64::new(0),
             cpu_ns: AtomicU64::new(0),
-            began_ns: AtomicU64::new(0),
             host_us: AtomicU64::new(0),
             is_slow: AtomicBool::new(false),
-            slow_lane,
-            place: Mutex::new(None),
         })
     }
 
-    /// One turn of a guest, on one thread. Where it ends without a result, the guest waits for
-    /// something, and holds no place while it does.
-    pub(super) fn turn<T>(&self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-        self.began_ns.store(thread_cpu_ns(), Ordering::Relaxed);
-        let polled = poll();
-        self.cpu_ns.fetch_add(self.turn_ns(), Ordering::Relaxed);
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Counts a guest's computing: the CPU inside of polls. What it waits for, in a host call or in a
+    /// sleep of its own, is time that others have the threads; and so is the time in which the
+    /// system gives its core to somebody else.
+    pub(super) async fn count<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> T {
+        poll_fn(|cx| self.poll(work.as_mut(), cx)).await
+    }
+
+    pub(super) fn poll<T>(
+        &self,
+        work: Pin<&mut impl Future<Output = T>>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<T> {
+        // A poll stays on its thread.
+        self.counted_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+        let polled = work.poll(cx);
+        self.tick();
         polled
     }
 
-    fn turn_ns(&self) -> u64 {
-        thread_cpu_ns().saturating_sub(self.began_ns.load(Ordering::Relaxed))
+    /// Counts up to now, in the middle of computing, and gives the sum.
+    pub(super) fn tick(&self) -> Duration {
+        let now = thread_cpu_ns();
+        let since = self.counted_ns.swap(now, Ordering::Relaxed);
+        let spent = now.saturating_sub(since);
+        let sum = self.cpu_ns.fetch_add(spent, Ordering::Relaxed).saturating_add(spent);
+        let sum = Duration::from_nanos(sum);
+        if sum >= FAST_CPU {
+            self.is_slow.store(true, Ordering::Release);
+        }
+        sum
     }
 
-    /// What the guest computed for, asked for within a turn of it. Time in which the system gave the
-    /// CPU to somebody else does not count.
-    pub(super) fn cpu(&self) -> Duration {
-        Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed).saturating_add(self.turn_ns()))
-    }
-
-    /// The guest is in a host call for as long as what is returned lives.
+    /// A host call begins; it ends with what is returned.
     pub(super) fn enter_host(&self) -> HostTime<'_> {
         HostTime(self, Instant::now())
     }
 
-    /// How long it was in host calls.
+    /// What passed in host calls.
     pub(super) fn host(&self) -> Duration {
         Duration::from_micros(self.host_us.load(Ordering::Relaxed))
     }
@@ -68,22 +76,6 @@ impl Meter {
     /// Whether the guest has computed for so long that it belongs into the slow lane.
     pub(super) fn is_slow(&self) -> bool {
         self.is_slow.load(Ordering::Acquire)
-    }
-
-    /// Lets others pass. A guest that has computed for long goes on only in the slow lane, and with
-    /// a place in it; the lane is first come, first served, so that its guests take turns.
-    pub(super) async fn let_pass(self: Arc<Self>) {
-        if self.cpu() >= FAST_CPU {
-            self.is_slow.store(true, Ordering::Release);
-        }
-        // The turn ends here, and with it the place.
-        tokio::task::yield_now().await;
-        if self.is_slow() {
-            // The lane is never closed; were it, the deadline would still end the guest.
-            if let Ok(place) = Arc::clone(&self.slow_lane).acquire_owned().await {
-                *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
-            }
-        }
     }
 }
 

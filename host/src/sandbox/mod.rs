@@ -122,7 +122,9 @@ impl Sandbox {
             }
         }
         for error in &failures {
-            tracing::error!("{error}");
+            for line in error.to_string().lines() {
+                tracing::error!("{}", crate::governance::text::clean(line).text);
+            }
         }
         sandbox.failures = failures;
         Ok(sandbox)

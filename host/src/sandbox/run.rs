@@ -51,7 +51,7 @@ pub(super) async fn list(
     let limits = plugin.terms.limits.clone();
     let (shop, guest) = (Arc::clone(workshop), Arc::clone(plugin));
     let deadline = Duration::from_millis(limits.deadline_ms);
-    let meter = workshop.lanes.meter();
+    let meter = Meter::new();
     let metered = Arc::clone(&meter);
     let work = async move {
         let mut room = Room::new(&shop, &guest, &limits, metered, Scene::Listing)?;
@@ -115,7 +115,7 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
         progress,
     };
     let (shop, tool_) = (Arc::clone(workshop), Arc::clone(tool));
-    let meter = workshop.lanes.meter();
+    let meter = Meter::new();
     let metered = Arc::clone(&meter);
     let work = async move {
         let _turns = turns;
@@ -193,11 +193,11 @@ impl Room {
         store.set_epoch_deadline(1);
         let cpu = Duration::from_millis(limits.cpu_ms);
         store.epoch_deadline_callback(move |mut cx| {
-            let meter = Arc::clone(&cx.data().meter);
-            if meter.cpu() >= cpu {
+            if cx.data().meter.tick() >= cpu {
                 return cx.data_mut().trap(Stop::Limit("cpu_ms"));
             }
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(meter.let_pass())))
+            // Others pass, and a guest that has become slow changes lanes.
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         Ok(Self { store, streams, _ticking: workshop.ticker.run() })
     }

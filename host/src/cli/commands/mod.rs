@@ -121,18 +121,30 @@ impl From<io::Error> for Complaint {
     }
 }
 
-/// Until Ctrl-C, or whoever runs this says it is enough.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
+/// Until Ctrl-C, or whoever runs this says it is enough. Listens from now on, not from the first
+/// poll: who reads that we serve may end us the next moment, and must not tear a call in two.
+#[cfg(unix)]
+fn interrupted() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    /// Where the system gives no handler, the signal ends the process, as it always did.
+    async fn fires(signal: Option<Signal>) {
+        match signal {
+            Some(mut signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
         }
     }
+    let listen = |kind| fires(signal(kind).ok());
+    let (terminate, interrupt) = (listen(SignalKind::terminate()), listen(SignalKind::interrupt()));
+    async move {
+        tokio::select! {
+            () = terminate => {}
+            () = interrupt => {}
+        }
+    }
+}
+
+/// Until Ctrl-C.
+#[cfg(not(unix))]
+async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;
 }

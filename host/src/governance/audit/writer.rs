@@ -49,7 +49,8 @@ pub enum AuditError {
 
 struct Entry {
     call: Option<String>,
-    stage: Stage,
+    /// Nothing to write: whoever sent it waits until what came before is on the disk.
+    stage: Option<Stage>,
     durable: bool,
     taken: Option<oneshot::Sender<Result<(), AuditError>>>,
 }
@@ -89,6 +90,20 @@ impl Writer {
         stage: Stage,
         durable: bool,
     ) -> Result<(), AuditError> {
+        self.wait_for(call, Some(stage), durable).await
+    }
+
+    /// Returns when everything that was sent before is on the disk.
+    pub(super) async fn flush(&self) -> Result<(), AuditError> {
+        self.wait_for(None, None, true).await
+    }
+
+    async fn wait_for(
+        &self,
+        call: Option<String>,
+        stage: Option<Stage>,
+        durable: bool,
+    ) -> Result<(), AuditError> {
         let (taken, answer) = oneshot::channel();
         self.send(Entry { call, stage, durable, taken: Some(taken) })?;
         match tokio::time::timeout(DEADLINE, answer).await {
@@ -100,7 +115,9 @@ impl Writer {
 
     /// Leaves the record without waiting: for what is over anyway.
     pub(super) fn leave(&self, call: Option<String>, stage: Stage) {
-        if let Err(error) = self.send(Entry { call, stage, durable: false, taken: None }) {
+        if let Err(error) =
+            self.send(Entry { call, stage: Some(stage), durable: false, taken: None })
+        {
             tracing::error!(%error, "a closing record is lost");
         }
     }
@@ -149,11 +166,14 @@ impl Thread {
         while let Ok(first) = entries.recv() {
             let mut group = vec![first];
             group.extend(entries.try_iter().take(GROUP_MAX - 1));
+            // Whoever gave up waiting was told no: what the record announces does not happen.
+            group.retain(|entry| entry.taken.as_ref().is_none_or(|taken| !taken.is_closed()));
             let result = self.append(&group);
             for entry in group {
-                if let Some(taken) = entry.taken {
-                    // Whoever asked may be gone; the record stands all the same.
-                    let _ = taken.send(result.clone());
+                match (entry.taken, &result) {
+                    (Some(taken), _) => drop(taken.send(result.clone())),
+                    (None, Ok(())) => {}
+                    (None, Err(error)) => tracing::error!(%error, "a closing record is lost"),
                 }
             }
         }
@@ -164,8 +184,9 @@ impl Thread {
         if self.broken {
             bytes.push(b'\n');
         }
-        let first = self.seq;
         for entry in group {
+            let Some(stage) = &entry.stage else { continue };
+            // Counted on where a write fails, so that a gap tells of it.
             self.seq += 1;
             let line = AuditLine {
                 schema: SCHEMA.to_owned(),
@@ -173,7 +194,7 @@ impl Thread {
                 seq: self.seq,
                 at: self.clock.now().to_string(),
                 call: entry.call.clone(),
-                stage: entry.stage.clone(),
+                stage: stage.clone(),
             };
             serde_json::to_writer(&mut bytes, &line)
                 .map_err(|e| AuditError::Write(e.to_string()))?;
@@ -185,10 +206,7 @@ impl Thread {
             .and_then(|()| self.file.write_all(&bytes))
             .and_then(|()| if durable { self.file.sync_data() } else { Ok(()) });
         self.broken = written.is_err();
-        written.map_err(|error| {
-            self.seq = first;
-            AuditError::Write(error.to_string())
-        })
+        written.map_err(|error| AuditError::Write(error.to_string()))
     }
 
     /// A file that was removed still takes what is written, and nobody will ever read it: another is

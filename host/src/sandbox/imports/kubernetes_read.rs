@@ -122,7 +122,10 @@ async fn list_namespaces(
     let all = door.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
     let (scope, mode) = (door.scope()?, &door.scene.ports.mode);
     let now = door.now();
-    let granted = |name: &str| scope.namespaces.contains(name) && mode.namespaces.contains(name);
+    let granted = |name: &str| {
+        let in_scope = scope.namespaces.contains(name) && scope.names.contains(name);
+        in_scope && mode.namespaces.contains(name)
+    };
     Ok(all.iter().filter(|n| granted(&n.name)).map(|n| convert::namespace(n, now)).collect())
 }
 

@@ -163,7 +163,9 @@ impl Door {
                 self.require_namespace(&target).await?;
             }
             found.items.extend(page.items.into_iter().filter(|item| names.contains(name_of(item))));
-            found.remaining = page.remaining;
+            // The server counts what is not granted too, and only of this place.
+            let counts_all = names.is_all() && places.len() == 1;
+            found.remaining = page.remaining.filter(|_| counts_all);
             if page.continue_token.is_some() {
                 let namespace = place.as_ref().map(ToString::to_string);
                 found.next = Some(text(&Cursor { namespace, token: page.continue_token })?);
