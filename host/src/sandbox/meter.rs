@@ -14,10 +14,9 @@ use super::lanes::FAST_CPU;
 /// The meter of one call.
 #[derive(Debug)]
 pub(super) struct Meter {
-    born: Instant,
-    /// Microseconds since `born` up to which the guest's computing is counted.
-    counted_us: AtomicU64,
-    cpu_us: AtomicU64,
+    /// The thread's own clock up to which the guest's computing is counted.
+    counted_ns: AtomicU64,
+    cpu_ns: AtomicU64,
     host_us: AtomicU64,
     is_slow: AtomicBool,
 }
@@ -25,20 +24,16 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            born: Instant::now(),
-            counted_us: AtomicU64::new(0),
-            cpu_us: AtomicU64::new(0),
+            counted_ns: AtomicU64::new(0),
+            cpu_ns: AtomicU64::new(0),
             host_us: AtomicU64::new(0),
             is_slow: AtomicBool::new(false),
         })
     }
 
-    fn now_us(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-
-    /// Counts a guest's computing: the time inside of polls. What it waits for, in a host call or
-    /// in a sleep of its own, is time that others have the threads.
+    /// Counts a guest's computing: the CPU inside of polls. What it waits for, in a host call or in a
+    /// sleep of its own, is time that others have the threads; and so is the time in which the
+    /// system gives its core to somebody else.
     pub(super) async fn count<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> T {
         poll_fn(|cx| self.poll(work.as_mut(), cx)).await
     }
@@ -48,7 +43,8 @@ impl Meter {
         work: Pin<&mut impl Future<Output = T>>,
         cx: &mut std::task::Context<'_>,
     ) -> Poll<T> {
-        self.counted_us.store(self.now_us(), Ordering::Relaxed);
+        // A poll stays on its thread.
+        self.counted_ns.store(thread_cpu_ns(), Ordering::Relaxed);
         let polled = work.poll(cx);
         self.tick();
         polled
@@ -56,11 +52,11 @@ impl Meter {
 
     /// Counts up to now, in the middle of computing, and gives the sum.
     pub(super) fn tick(&self) -> Duration {
-        let now = self.now_us();
-        let since = self.counted_us.swap(now, Ordering::Relaxed);
+        let now = thread_cpu_ns();
+        let since = self.counted_ns.swap(now, Ordering::Relaxed);
         let spent = now.saturating_sub(since);
-        let sum = self.cpu_us.fetch_add(spent, Ordering::Relaxed).saturating_add(spent);
-        let sum = Duration::from_micros(sum);
+        let sum = self.cpu_ns.fetch_add(spent, Ordering::Relaxed).saturating_add(spent);
+        let sum = Duration::from_nanos(sum);
         if sum >= FAST_CPU {
             self.is_slow.store(true, Ordering::Release);
         }
@@ -69,7 +65,7 @@ impl Meter {
 
     /// A host call begins; it ends with what is returned.
     pub(super) fn enter_host(&self) -> HostTime<'_> {
-        HostTime(self, self.now_us())
+        HostTime(self, Instant::now())
     }
 
     /// What passed in host calls.
@@ -84,11 +80,26 @@ impl Meter {
 }
 
 /// A host call in progress.
-pub(super) struct HostTime<'a>(&'a Meter, u64);
+pub(super) struct HostTime<'a>(&'a Meter, Instant);
 
 impl Drop for HostTime<'_> {
     fn drop(&mut self) {
-        let took = self.0.now_us().saturating_sub(self.1);
+        let took = u64::try_from(self.1.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.0.host_us.fetch_add(took, Ordering::Relaxed);
     }
+}
+
+/// CPU that this thread has used.
+#[cfg(unix)]
+fn thread_cpu_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let part = |value: i64| u64::try_from(value).unwrap_or(0);
+    part(now.tv_sec).saturating_mul(1_000_000_000).saturating_add(part(now.tv_nsec))
+}
+
+/// Elsewhere, the time that has passed stands for it.
+#[cfg(not(unix))]
+fn thread_cpu_ns() -> u64 {
+    static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    u64::try_from(BEGAN.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
