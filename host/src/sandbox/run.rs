@@ -145,20 +145,30 @@ async fn guest(
     let meter = Meter::new(Arc::clone(&workshop.slow_lane));
     let scene = Scene::Call(Arc::new(scene));
     let mut cost = Cost::default();
+    let begun = tokio::time::Instant::now();
     let mut room = match Room::new(workshop, &tool.plugin, &limits, Arc::clone(&meter), scene) {
         Ok(room) => room,
         Err(ended) => return (Err(ended), cost),
     };
-    let begun = tokio::time::Instant::now();
+    let mut made = Duration::ZERO;
     let work = async {
         let instance = tool.plugin.pre.instantiate_async(&mut room.store).await?;
         cost.instantiate = begun.elapsed();
+        meter.pause();
+        made = meter.cpu();
         instance.toolgate_plugin_tools().call_call(&mut room.store, &name, &arguments).await
     };
     let result = tokio::time::timeout_at(deadline, work).await;
+    meter.pause();
+    cost.guest = meter.cpu().saturating_sub(made);
     cost.host = meter.host();
+    cost.recorded = meter.recorded();
+    cost.port = meter.port();
     cost.host_calls = room.store.data().host_calls;
-    (room.finish(result), cost)
+    let begun = tokio::time::Instant::now();
+    let result = room.finish(result);
+    cost.teardown = begun.elapsed();
+    (result, cost)
 }
 
 /// A store and what belongs to it.

@@ -14,7 +14,10 @@ mod pages;
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::bindings::toolgate::plugin::types::Error;
+use super::meter::Meter;
 use super::state::{CallScene, Scene, State, Stop};
 use crate::capability::CapabilityError;
 use crate::domain::call::CapabilityUse;
@@ -26,6 +29,7 @@ use crate::domain::scope::{Scope, Target};
 pub(super) struct Door {
     scene: Arc<CallScene>,
     capability: Capability,
+    meter: Arc<Meter>,
 }
 
 /// What a host function answers: the outer error ends the guest, the inner one it can read.
@@ -63,7 +67,7 @@ impl State {
             ))));
         }
         let meter = Arc::clone(&self.meter);
-        let door = Door { scene: Arc::clone(scene), capability };
+        let door = Door { scene: Arc::clone(scene), capability, meter: Arc::clone(&meter) };
         let answer = {
             let _waiting = meter.enter_host();
             pass(door).await
@@ -110,7 +114,9 @@ impl Door {
         let allowed = wide && scope.contains(target) && mode.covers(target);
         let used =
             CapabilityUse { capability: self.capability, verb, target: target.clone(), allowed };
+        let begun = Instant::now();
         let recorded = self.scene.trail.used(&used).await;
+        self.meter.add_recorded(begun.elapsed());
         recorded.map_err(|error| Shut::NotRecorded(error.to_string()))?;
         if allowed {
             return Ok(());
@@ -129,6 +135,13 @@ impl Door {
         target: &Target,
         work: impl Future<Output = Result<T, CapabilityError>> + Send + 'static,
     ) -> Result<T, Shut> {
+        let meter = Arc::clone(&self.meter);
+        let work = async move {
+            let begun = Instant::now();
+            let answer = work.await;
+            meter.add_port(begun.elapsed());
+            answer
+        };
         let task = tokio_util::task::AbortOnDropHandle::new(self.scene.ports.io.spawn(work));
         match task.await {
             Ok(Ok(value)) => Ok(value),
