@@ -13,7 +13,7 @@ use super::bindings::exports::toolgate::plugin::tools::{
 use super::load::{Plugin, Tool};
 use super::meter::Meter;
 use super::state::{CallScene, Scene, State, Stop};
-use super::{Workshop, answer, wasi};
+use super::{Workshop, answer};
 use crate::capability::ProgressSink;
 use crate::domain::call::{Cost, Outcome};
 use crate::domain::limits::Limits;
@@ -93,7 +93,9 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
         let of_plugin = Arc::clone(&plugin.turns).acquire_owned().await;
         (of_plugin, Arc::clone(&workshop.instances).acquire_owned().await)
     };
+    // In this order: a turn that is free costs no timer.
     let turns = tokio::select! {
+        biased;
         turns = turn => turns,
         () = cancel.cancelled() => return (Outcome::Cancelled, cost),
         () = tokio::time::sleep_until(deadline) => {
@@ -117,6 +119,7 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
     });
     let task = AbortOnDropHandle::new(task);
     let (result, spent) = tokio::select! {
+        biased;
         done = task => match done {
             Ok(done) => done,
             Err(error) => (Err(Ended::HostFailed(error.to_string())), Cost::default()),
@@ -174,7 +177,6 @@ async fn guest(
 /// A store and what belongs to it.
 struct Room {
     store: Store<State>,
-    streams: wasi::Streams,
     _ticking: super::engine::Ticking,
 }
 
@@ -186,9 +188,8 @@ impl Room {
         meter: Arc<Meter>,
         scene: Scene,
     ) -> Result<Self, Ended> {
-        let (context, streams) = wasi::context(limits.log_bytes_max);
         let id = plugin.manifest.id.clone();
-        let state = State::new(id, limits, Arc::clone(&meter), scene, context);
+        let state = State::new(id, limits, Arc::clone(&meter), scene);
         let mut store = Store::try_new(&workshop.engine, state)
             .map_err(|error| Ended::HostFailed(error.to_string()))?;
         store.limiter(|state| &mut state.limiter);
@@ -205,7 +206,7 @@ impl Room {
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(meter.let_pass())))
         });
         meter.resume();
-        Ok(Self { store, streams, _ticking: workshop.ticker.run() })
+        Ok(Self { store, _ticking: workshop.ticker.run() })
     }
 
     /// What came of it, and what the guest wrote on the way.
@@ -214,7 +215,7 @@ impl Room {
         result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
     ) -> Result<T, Ended> {
         let state = self.store.data();
-        answer::keep_streams(state, &self.streams);
+        answer::keep_streams(state);
         match result {
             Ok(Ok(value)) => Ok(value),
             Err(_) => Err(Ended::Deadline),

@@ -12,9 +12,15 @@ mod kubernetes_restart;
 mod pages;
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use futures::FutureExt as _;
+use tokio::task::JoinError;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::bindings::toolgate::plugin::types::Error;
 use super::meter::Meter;
@@ -138,20 +144,36 @@ impl Door {
         let meter = Arc::clone(&self.meter);
         let work = async move {
             let begun = Instant::now();
-            let answer = work.await;
+            let answer = AssertUnwindSafe(work).catch_unwind().await;
             meter.add_port(begun.elapsed());
             answer
         };
-        let task = tokio_util::task::AbortOnDropHandle::new(self.scene.ports.io.spawn(work));
-        match task.await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Shut::Told(self.told(target, &error))),
-            Err(error) => {
-                tracing::error!(%error, capability = %self.capability, "a port failed");
+        match self.drive(Box::pin(work)).await {
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => Err(Shut::Told(self.told(target, &error))),
+            Ok(Err(_)) | Err(_) => {
+                tracing::error!(capability = %self.capability, "a port failed");
                 Err(Shut::Told(Error::Unavailable(
                     "the host failed at this; its operator finds why in its log".to_owned(),
                 )))
             }
+        }
+    }
+
+    /// What answers at once is not worth two changes of thread; what waits for a network does so
+    /// on another thread than the guests', where none that computes holds it up.
+    async fn drive<T: Send + 'static>(
+        &self,
+        mut work: Pin<Box<dyn Future<Output = T> + Send>>,
+    ) -> Result<T, JoinError> {
+        let io = &self.scene.ports.io;
+        let first = std::future::poll_fn(|cx| {
+            let _io = io.enter();
+            Poll::Ready(work.as_mut().poll(cx))
+        });
+        match first.await {
+            Poll::Ready(answer) => Ok(answer),
+            Poll::Pending => AbortOnDropHandle::new(io.spawn(work)).await,
         }
     }
 
