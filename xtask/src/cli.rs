@@ -34,7 +34,11 @@ const COMMANDS: [(Command, &str, &str); 6] = [
         "plugins",
         "build plugins and guests into `target/plugins` and `target/guests`",
     ),
-    (Command::Bench, "bench", "measure what one tool call costs [-- ARGS of the bench]"),
+    (
+        Command::Bench,
+        "bench",
+        "measure calls, load, start and memory [--only PART] [--json] [--quick]",
+    ),
     (Command::Check, "check", "formatting, lints with warnings denied, and dependency rules"),
     (Command::Setup, "setup", "give the toolchain its wasm targets, and fetch the test clients"),
 ];

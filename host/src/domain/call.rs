@@ -137,10 +137,18 @@ pub struct Cost {
     pub wall: Duration,
     /// Time spent waiting for a turn.
     pub queued: Duration,
-    /// Making the instance.
+    /// Making the store and the instance.
     pub instantiate: Duration,
+    /// Taking both down again.
+    pub teardown: Duration,
+    /// Inside the guest, lifting and lowering included.
+    pub guest: Duration,
     /// Inside host functions.
     pub host: Duration,
+    /// Of `host`: until uses were on record.
+    pub recorded: Duration,
+    /// Of `host`: inside ports, which is what the work itself takes.
+    pub port: Duration,
     /// Calls into the host.
     pub host_calls: u32,
 }

@@ -86,7 +86,15 @@ const FORMATS: &[(&str, &str)] = &[
     ("openai-key", r"(?-u)\bsk-(?:proj-)?[A-Za-z0-9_-]{32,}"),
 ];
 
+/// What a text must hold for any rule to find something in it. Most texts do not, and one search
+/// costs a tenth of fourteen.
+const HINTS: &str = concat!(
+    r"(?i-u)-----BEGIN|eyJ|AKIA|ASIA|ABIA|ACCA|gh[pousr]_|github_pat_|glpat-|xox|AIza|[rs]k_|npm_",
+    r"|sk-|://|bearer|basic|passw|passphrase|secret|token|key|credential",
+);
+
 struct Rules {
+    hints: Regex,
     formats: Vec<(&'static str, Regex)>,
     /// `scheme://user:PASSWORD@host`
     userinfo: Regex,
@@ -99,6 +107,7 @@ struct Rules {
 #[expect(clippy::expect_used, reason = "the patterns are constants, compiled by the test below")]
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
     Rules {
+    hints: Regex::new(HINTS).expect("a constant pattern"),
     formats: FORMATS
         .iter()
         .map(|(name, pattern)| (*name, Regex::new(pattern).expect("a constant pattern")))
@@ -124,6 +133,9 @@ pub fn prepare() {
 /// Replaces secrets. Idempotent.
 pub fn redact(text: &str) -> (Cow<'_, str>, u32) {
     let rules = &*RULES;
+    if !rules.hints.is_match(text) {
+        return (Cow::Borrowed(text), 0);
+    }
     let mut n = 0;
     let mut text = Cow::Borrowed(text);
     let has_key = text.contains(PRIVATE_KEY_MARK);
@@ -209,6 +221,31 @@ mod tests {
         ] {
             assert_eq!(redact(text), (safe.into(), n), "{text}");
             assert_eq!(redact(safe).1, 0, "again: {safe}");
+        }
+    }
+
+    #[test]
+    fn every_format_is_found() {
+        let (short, long) = ("a1B2c3D4".repeat(4), "a1B2c3D4".repeat(8));
+        let samples = [
+            ("private-key", "-----BEGIN PRIVATE KEY-----\nAAAA".to_owned()),
+            ("jwt", format!("eyJ{short}.eyJ{short}.{short}")),
+            ("aws-access-key", "ASIAIOSFODNN7EXAMPLE".to_owned()),
+            ("github-token", format!("ghp_{long}")),
+            ("github-token", format!("github_pat_{long}")),
+            ("gitlab-token", format!("glpat-{short}")),
+            ("slack-token", format!("xoxb-{short}")),
+            ("google-key", format!("AIza{short}123")),
+            ("stripe-key", format!("rk_live_{short}")),
+            ("npm-token", format!("npm_{short}1234")),
+            ("anthropic-key", format!("sk-ant-{short}")),
+            ("openai-key", format!("sk-proj-{long}")),
+        ];
+        for (name, _) in FORMATS {
+            assert!(samples.iter().any(|(sample, _)| sample == name), "no sample of {name}");
+        }
+        for (name, sample) in samples {
+            assert_eq!(redact(&sample), (format!("[redacted:{name}]").into(), 1), "{sample}");
         }
     }
 

@@ -108,9 +108,10 @@ pub(super) fn limit(name: &'static str, limits: &Limits) -> String {
 }
 
 /// Standard output and error of a guest go to the plugin's own log.
-pub(super) fn keep_streams(state: &State, streams: &Streams) {
+pub(super) fn keep_streams(state: &State) {
     let (plugin, call) = (&state.plugin, state.call_id());
-    for (stream, bytes) in streams.contents() {
+    let contents = state.streams().map(Streams::contents);
+    for (stream, bytes) in contents.into_iter().flatten() {
         let text = clean(&String::from_utf8_lossy(&bytes)).text;
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         for line in lines.take(STREAM_LINES_MAX) {

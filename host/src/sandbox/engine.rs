@@ -33,6 +33,10 @@ pub(super) const MEMORY_BYTES_MAX: usize = 256 << 20;
 /// Stack of a guest. A JavaScript engine needs close to 1 MiB.
 const STACK_BYTES: usize = 1 << 20;
 
+/// The part of a used stack that is wiped in place instead of given back: taking the pages anew
+/// costs more than wiping them.
+const STACK_KEPT_BYTES: usize = 32 << 10;
+
 /// What the compiler and the runtime agree on. The compiler's child process uses it too, without
 /// the pool, which has no influence on the code.
 pub(super) fn config() -> Config {
@@ -72,6 +76,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_core_instance_size(2 << 20)
         .max_unused_warm_slots(64)
         .decommit_batch_size(1)
+        .async_stack_keep_resident(STACK_KEPT_BYTES)
         .linear_memory_keep_resident(0)
         .table_keep_resident(0)
         // On this line of the runtime the scan does not reset pages that were swapped out.

@@ -17,7 +17,9 @@ pub(super) struct Meter {
     /// The thread's own clock up to which the guest's computing is counted.
     counted_ns: AtomicU64,
     cpu_ns: AtomicU64,
-    host_us: AtomicU64,
+    host_ns: AtomicU64,
+    recorded_ns: AtomicU64,
+    port_ns: AtomicU64,
     is_slow: AtomicBool,
 }
 
@@ -26,7 +28,9 @@ impl Meter {
         Arc::new(Self {
             counted_ns: AtomicU64::new(0),
             cpu_ns: AtomicU64::new(0),
-            host_us: AtomicU64::new(0),
+            host_ns: AtomicU64::new(0),
+            recorded_ns: AtomicU64::new(0),
+            port_ns: AtomicU64::new(0),
             is_slow: AtomicBool::new(false),
         })
     }
@@ -70,7 +74,27 @@ impl Meter {
 
     /// What passed in host calls.
     pub(super) fn host(&self) -> Duration {
-        Duration::from_micros(self.host_us.load(Ordering::Relaxed))
+        Duration::from_nanos(self.host_ns.load(Ordering::Relaxed))
+    }
+
+    /// Its use of a capability took this long to be on record.
+    pub(super) fn add_recorded(&self, took: Duration) {
+        self.recorded_ns.fetch_add(nanos(took), Ordering::Relaxed);
+    }
+
+    /// Of what passed in host calls, until uses were on record.
+    pub(super) fn recorded(&self) -> Duration {
+        Duration::from_nanos(self.recorded_ns.load(Ordering::Relaxed))
+    }
+
+    /// A port worked this long for it.
+    pub(super) fn add_port(&self, took: Duration) {
+        self.port_ns.fetch_add(nanos(took), Ordering::Relaxed);
+    }
+
+    /// Of what passed in host calls, inside ports.
+    pub(super) fn port(&self) -> Duration {
+        Duration::from_nanos(self.port_ns.load(Ordering::Relaxed))
     }
 
     /// Whether the guest has computed for so long that it belongs into the slow lane.
@@ -84,9 +108,12 @@ pub(super) struct HostTime<'a>(&'a Meter, Instant);
 
 impl Drop for HostTime<'_> {
     fn drop(&mut self) {
-        let took = u64::try_from(self.1.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.0.host_us.fetch_add(took, Ordering::Relaxed);
+        self.0.host_ns.fetch_add(nanos(self.1.elapsed()), Ordering::Relaxed);
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// CPU that this thread has used.

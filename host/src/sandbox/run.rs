@@ -12,7 +12,7 @@ use super::bindings::exports::toolgate::plugin::tools::{
 use super::load::{Plugin, Tool};
 use super::meter::Meter;
 use super::state::{CallScene, Scene, State, Stop};
-use super::{Workshop, answer, wasi};
+use super::{Workshop, answer};
 use crate::capability::ProgressSink;
 use crate::domain::call::{Cost, Outcome};
 use crate::domain::limits::Limits;
@@ -97,7 +97,9 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
         let of_plugin = Arc::clone(&plugin.turns).acquire_owned().await;
         (of_plugin, Arc::clone(&workshop.instances).acquire_owned().await)
     };
+    // In this order: a turn that is free costs no timer.
     let turns = tokio::select! {
+        biased;
         turns = turn => turns,
         () = cancel.cancelled() => return (Outcome::Cancelled, cost),
         () = tokio::time::sleep_until(deadline) => {
@@ -122,6 +124,7 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
         guest(&shop, &tool_, scene, metered).await
     };
     let (result, spent) = tokio::select! {
+        biased;
         done = workshop.lanes.drive(meter, work) => match done {
             Ok(done) => done,
             Err(error) => (Err(Ended::HostFailed(error.to_string())), Cost::default()),
@@ -151,26 +154,33 @@ async fn guest(
     let limits = scene.limits.clone();
     let scene = Scene::Call(Arc::new(scene));
     let mut cost = Cost::default();
+    let begun = tokio::time::Instant::now();
     let mut room = match Room::new(workshop, &tool.plugin, &limits, Arc::clone(&meter), scene) {
         Ok(room) => room,
         Err(ended) => return (Err(ended), cost),
     };
-    let begun = tokio::time::Instant::now();
+    let mut called = None;
     let work = async {
         let instance = tool.plugin.pre.instantiate_async(&mut room.store).await?;
         cost.instantiate = begun.elapsed();
+        called = Some(tokio::time::Instant::now());
         instance.toolgate_plugin_tools().call_call(&mut room.store, &name, &arguments).await
     };
     let result = work.await;
     cost.host = meter.host();
+    cost.guest = called.map_or(Duration::ZERO, |called| called.elapsed()).saturating_sub(cost.host);
+    cost.recorded = meter.recorded();
+    cost.port = meter.port();
     cost.host_calls = room.store.data().host_calls;
-    (room.finish(result), cost)
+    let begun = tokio::time::Instant::now();
+    let result = room.finish(result);
+    cost.teardown = begun.elapsed();
+    (result, cost)
 }
 
 /// A store and what belongs to it.
 struct Room {
     store: Store<State>,
-    streams: wasi::Streams,
     _ticking: super::engine::Ticking,
 }
 
@@ -182,9 +192,8 @@ impl Room {
         meter: Arc<Meter>,
         scene: Scene,
     ) -> Result<Self, Ended> {
-        let (context, streams) = wasi::context(limits.log_bytes_max);
         let id = plugin.manifest.id.clone();
-        let state = State::new(id, limits, meter, scene, context);
+        let state = State::new(id, limits, meter, scene);
         let mut store = Store::try_new(&workshop.engine, state)
             .map_err(|error| Ended::HostFailed(error.to_string()))?;
         store.limiter(|state| &mut state.limiter);
@@ -199,7 +208,7 @@ impl Room {
             // Others pass, and a guest that has become slow changes lanes.
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
-        Ok(Self { store, streams, _ticking: workshop.ticker.run() })
+        Ok(Self { store, _ticking: workshop.ticker.run() })
     }
 
     /// What came of it.
@@ -211,7 +220,7 @@ impl Room {
 impl Drop for Room {
     /// Keeps what the guest wrote, however it ended.
     fn drop(&mut self) {
-        answer::keep_streams(self.store.data(), &self.streams);
+        answer::keep_streams(self.store.data());
     }
 }
 

@@ -7,6 +7,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::limiter::Limiter;
 use super::meter::Meter;
+use super::wasi::{self, Streams};
 use crate::capability::{Clock, Kubernetes, ProgressSink, WriteRequests};
 use crate::domain::grant::Grants;
 use crate::domain::limits::Limits;
@@ -73,18 +74,14 @@ pub(super) struct State {
     pub log_dropped: u32,
     pub progress_done: Option<u32>,
     pub progress_reports: u32,
-    wasi: WasiCtx,
+    log_bytes_max: usize,
+    /// Made when it is first asked for: most guests import no WASI.
+    wasi: Option<(WasiCtx, Streams)>,
     table: ResourceTable,
 }
 
 impl State {
-    pub(super) fn new(
-        plugin: PluginId,
-        limits: &Limits,
-        meter: Arc<Meter>,
-        scene: Scene,
-        wasi: WasiCtx,
-    ) -> Self {
+    pub(super) fn new(plugin: PluginId, limits: &Limits, meter: Arc<Meter>, scene: Scene) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
         Self {
@@ -99,9 +96,15 @@ impl State {
             log_dropped: 0,
             progress_done: None,
             progress_reports: 0,
-            wasi,
+            log_bytes_max: limits.log_bytes_max,
+            wasi: None,
             table,
         }
+    }
+
+    /// Where the guest's output went, if it has any.
+    pub(super) fn streams(&self) -> Option<&Streams> {
+        self.wasi.as_ref().map(|(_, streams)| streams)
     }
 
     /// Counts a call into the host.
@@ -128,7 +131,8 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let (ctx, _) = self.wasi.get_or_insert_with(|| wasi::context(self.log_bytes_max));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 

@@ -12,9 +12,18 @@ mod kubernetes_restart;
 mod pages;
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
+
+use futures::FutureExt as _;
+use tokio::task::JoinError;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::bindings::toolgate::plugin::types::Error;
+use super::meter::Meter;
 use super::state::{CallScene, Scene, State, Stop};
 use crate::capability::CapabilityError;
 use crate::domain::call::CapabilityUse;
@@ -26,6 +35,7 @@ use crate::domain::scope::{Scope, Target};
 pub(super) struct Door {
     scene: Arc<CallScene>,
     capability: Capability,
+    meter: Arc<Meter>,
 }
 
 /// What a host function answers: the outer error ends the guest, the inner one it can read.
@@ -63,7 +73,7 @@ impl State {
             ))));
         }
         let meter = Arc::clone(&self.meter);
-        let door = Door { scene: Arc::clone(scene), capability };
+        let door = Door { scene: Arc::clone(scene), capability, meter: Arc::clone(&meter) };
         let answer = {
             let _waiting = meter.enter_host();
             pass(door).await
@@ -128,7 +138,9 @@ impl Door {
     async fn note(&self, verb: &'static str, target: &Target, allowed: bool) -> Result<(), Shut> {
         let capability = self.capability;
         let used = CapabilityUse { capability, verb, target: target.clone(), allowed };
+        let begun = Instant::now();
         let recorded = self.scene.trail.used(&used).await;
+        self.meter.add_recorded(begun.elapsed());
         recorded.map_err(|error| Shut::NotRecorded(error.to_string()))?;
         if allowed {
             return Ok(());
@@ -147,16 +159,39 @@ impl Door {
         target: &Target,
         work: impl Future<Output = Result<T, CapabilityError>> + Send + 'static,
     ) -> Result<T, Shut> {
-        let task = tokio_util::task::AbortOnDropHandle::new(self.scene.ports.io.spawn(work));
-        match task.await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Shut::Told(self.told(target, &error))),
-            Err(error) => {
-                tracing::error!(%error, capability = %self.capability, "a port failed");
+        let meter = Arc::clone(&self.meter);
+        let work = async move {
+            let begun = Instant::now();
+            let answer = AssertUnwindSafe(work).catch_unwind().await;
+            meter.add_port(begun.elapsed());
+            answer
+        };
+        match self.drive(Box::pin(work)).await {
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => Err(Shut::Told(self.told(target, &error))),
+            Ok(Err(_)) | Err(_) => {
+                tracing::error!(capability = %self.capability, "a port failed");
                 Err(Shut::Told(Error::Unavailable(
                     "the host failed at this; its operator finds why in its log".to_owned(),
                 )))
             }
+        }
+    }
+
+    /// What answers at once is not worth two changes of thread; what waits for a network does so
+    /// on another thread than the guests', where none that computes holds it up.
+    async fn drive<T: Send + 'static>(
+        &self,
+        mut work: Pin<Box<dyn Future<Output = T> + Send>>,
+    ) -> Result<T, JoinError> {
+        let io = &self.scene.ports.io;
+        let first = std::future::poll_fn(|cx| {
+            let _io = io.enter();
+            Poll::Ready(work.as_mut().poll(cx))
+        });
+        match first.await {
+            Poll::Ready(answer) => Ok(answer),
+            Poll::Pending => AbortOnDropHandle::new(io.spawn(work)).await,
         }
     }
 

@@ -1,0 +1,91 @@
+//! A backend that answers at once: whatever time a call takes with it, Toolgate took.
+
+use async_trait::async_trait;
+use toolgate::capability::CapabilityError;
+use toolgate::capability::kubernetes::{
+    Deployment, EventQuery, Events, Kubernetes, List, LogQuery, NamespaceState, Node, Page, Pod,
+    RawLog, Rollout,
+};
+use toolgate::capability::writes::{WriteOutcome, WriteRequest, WriteRequests};
+use toolgate::domain::name::{ClusterName, Namespace, ObjectName};
+use toolgate::domain::write::WorkloadRef;
+
+/// Lines of the log that it has.
+pub(crate) const LINES: usize = 20;
+
+/// Has one log and nothing else.
+pub(crate) struct Instantly {
+    log: RawLog,
+}
+
+impl Instantly {
+    pub(crate) fn new() -> Self {
+        let line = |n: usize| {
+            format!(
+                "2026-11-21T02:13:{n:02}.123456789Z level=info msg=\"order placed\" order={n} \
+                 items=3 took=41ms\n"
+            )
+        };
+        let bytes = (0..LINES).map(line).collect::<String>().into_bytes();
+        Self { log: RawLog { container: "app".to_owned(), bytes, truncated: false } }
+    }
+}
+
+fn nothing<T>() -> Result<T, CapabilityError> {
+    Err(CapabilityError::NotFound("this backend has a log and nothing else".to_owned()))
+}
+
+#[async_trait]
+impl Kubernetes for Instantly {
+    async fn pods(&self, _: &List) -> Result<Page<Pod>, CapabilityError> {
+        nothing()
+    }
+
+    async fn pod(
+        &self,
+        _: &ClusterName,
+        _: &Namespace,
+        _: &ObjectName,
+    ) -> Result<Pod, CapabilityError> {
+        nothing()
+    }
+
+    async fn deployments(&self, _: &List) -> Result<Page<Deployment>, CapabilityError> {
+        nothing()
+    }
+
+    async fn nodes(&self, _: &List) -> Result<Page<Node>, CapabilityError> {
+        nothing()
+    }
+
+    async fn namespaces(&self, _: &ClusterName) -> Result<Vec<NamespaceState>, CapabilityError> {
+        nothing()
+    }
+
+    async fn namespace(
+        &self,
+        _: &ClusterName,
+        _: &Namespace,
+    ) -> Result<NamespaceState, CapabilityError> {
+        nothing()
+    }
+
+    async fn rollout(&self, _: &WorkloadRef) -> Result<Rollout, CapabilityError> {
+        nothing()
+    }
+
+    async fn log(&self, _: &LogQuery) -> Result<RawLog, CapabilityError> {
+        Ok(self.log.clone())
+    }
+
+    async fn events(&self, _: &EventQuery) -> Result<Events, CapabilityError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl WriteRequests for Instantly {
+    async fn request(&self, _: WriteRequest) -> Result<WriteOutcome, CapabilityError> {
+        nothing()
+    }
+}
