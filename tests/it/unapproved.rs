@@ -20,7 +20,7 @@ use toolgate::domain::call::Outcome;
 use toolgate::domain::mode::Mode;
 use toolgate::domain::principal::Principal;
 use toolgate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef};
-use toolgate::effects::{Effects, Parts};
+use toolgate::effects::{Effects, Parts, Requests};
 use toolgate::governance::approval::{ApprovalError, Desk, Folder, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate_tests::{House, shown};
@@ -291,7 +291,7 @@ impl Room {
             },
             reason: None,
         };
-        self.effects.request(request).await
+        Requests(Arc::clone(&self.effects)).request(request).await
     }
 
     async fn submit(&self) -> toolgate::domain::name::ApprovalId {
