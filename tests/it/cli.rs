@@ -100,8 +100,8 @@ fn plugins_that_do_not_serve() {
             --- on standard error
             <time> ERROR toolgate::sandbox: plugin `empty` does not load: plugin.toml: name: it is `echo`, but its folder is `empty`; make them the same
             <time> ERROR toolgate::sandbox: plugin `undeclared-import` does not load: it imports `kubernetes-read`, which its manifest does not ask for; to let it read pods, deployments, nodes, namespaces and rollouts, its author adds to plugin.toml:
-                [capabilities.kubernetes-read]
-                reason = "..."
+            <time> ERROR toolgate::sandbox:     [capabilities.kubernetes-read]
+            <time> ERROR toolgate::sandbox:     reason = "..."
             <time> ERROR toolgate::sandbox: plugin `wasi-http` does not load: it imports `wasi:http/types@0.2.6` (network), which no plugin is ever given; it has to be built without it
             --- exit code 0
         "#]],

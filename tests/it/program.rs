@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use toolgate_tests::{Part, target_dir, toolgate};
 
 /// What comes at all has come by then, also on a machine that is busy.
-pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The tools of the first-party plugins, in the order in which they are listed.
 pub(crate) const TOOLS: [&str; 9] = [
@@ -277,15 +277,17 @@ impl Http {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = lines_of(child.stderr.take().unwrap());
-        loop {
+        let mut server = Self { child, log: Mutex::new(log), address: String::new() };
+        while server.address.is_empty() {
+            let log = server.log.get_mut().unwrap();
             let line = log.recv_timeout(ANSWERED_WITHIN).expect("it says where it listens");
             if let Some((_, rest)) = line.split_once("http://")
                 && let Some((address, _)) = rest.split_once("/mcp")
             {
-                let address = address.to_owned();
-                return Self { child, log: Mutex::new(log), address };
+                address.clone_into(&mut server.address);
             }
         }
+        server
     }
 
     pub(crate) fn url(&self) -> String {
@@ -359,8 +361,8 @@ impl Answer {
 
     /// The one message in it: as it is, or the last one of a stream.
     pub(crate) fn message(&self) -> Value {
-        let events = self.body.lines().filter_map(|line| line.strip_prefix("data:"));
-        let text = events.filter(|data| !data.trim().is_empty()).next_back().unwrap_or(&self.body);
+        let mut events = self.body.lines().filter_map(|line| line.strip_prefix("data:"));
+        let text = events.rfind(|data| !data.trim().is_empty()).unwrap_or(&self.body);
         serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 

@@ -183,6 +183,9 @@ fn a_guest_that_writes_to_standard_output_reaches_no_client() {
     }
 }
 
+/// What it is, its headers, and its body.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn http_turns_away_what_is_no_request() {
     let home = Home::new();
@@ -194,7 +197,7 @@ fn http_turns_away_what_is_no_request() {
     let own_page = format!("http://localhost:{port}");
     let other_port = format!("http://127.0.0.1:{}", u16::from(port == "1") + 1);
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    let cases: [(&str, &[(&str, &str)], &str); 14] = [
+    let cases: [Case<'_>; 14] = [
         ("as it should be", &[], &hello),
         ("from its own page", &[("Origin", &own_page)], &hello),
         ("from a page elsewhere", &[("Origin", "https://evil.example")], &hello),

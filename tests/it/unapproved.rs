@@ -20,7 +20,7 @@ use toolgate::domain::call::Outcome;
 use toolgate::domain::mode::Mode;
 use toolgate::domain::principal::Principal;
 use toolgate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef};
-use toolgate::effects::{Effects, Parts, Requests};
+use toolgate::effects::{Effects, Parts};
 use toolgate::governance::approval::{ApprovalError, Desk, Folder, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate_tests::{House, shown};
@@ -216,7 +216,7 @@ async fn a_request_ends_with_the_process_that_holds_it() {
 }
 
 /// How long requests wait for an answer.
-const LAPSE: Duration = Duration::from_secs(600);
+const LAPSE: Duration = Duration::from_mins(10);
 
 /// A cluster that does what it is told, and then does not answer.
 struct Unconfirmed(Arc<Clusters>);
@@ -291,14 +291,13 @@ impl Room {
             },
             reason: None,
         };
-        Requests(Arc::clone(&self.effects)).request(request).await
+        toolgate::effects::Requests(self.effects.clone()).request(request).await
     }
 
     async fn submit(&self) -> toolgate::domain::name::ApprovalId {
-        match self.ask().await.unwrap() {
-            WriteOutcome::ApprovalRequired { id, .. } => id,
-            other => panic!("{other:?}"),
-        }
+        let told = self.ask().await.unwrap();
+        let WriteOutcome::ApprovalRequired { id, .. } = told else { panic!("{told:?}") };
+        id
     }
 
     /// What came of the request, once the room has looked.

@@ -51,6 +51,7 @@ pub struct Ticket {
     /// Where it stands.
     pub settled: Settled,
     request_sha256: String,
+    is_unreadable: bool,
 }
 
 impl Ticket {
@@ -114,8 +115,10 @@ impl Desk {
     /// An end that nobody asked for is told no more once it has lapsed: the same question then is
     /// a new one.
     fn drop_old(&self, tickets: &mut BTreeMap<Key, Ticket>) {
-        let now = self.clock.now();
-        tickets.retain(|_, ticket| ticket.is_open() || ticket.expires > now);
+        let lapse = jiff::SignedDuration::try_from(self.lapse).unwrap_or_default();
+        let told_until = |ticket: &Ticket| ticket.expires.saturating_add(lapse).ok();
+        let now = Some(self.clock.now());
+        tickets.retain(|_, ticket| ticket.is_open() || told_until(ticket) > now);
     }
 
     /// Whether something waits for an answer.
@@ -164,7 +167,8 @@ impl Desk {
         };
         let request_sha256 = self.folder.put_request(&file)?;
         let settled = Settled::Pending;
-        let ticket = Ticket { id, request, plan, expires, settled, request_sha256 };
+        let ticket =
+            Ticket { id, request, plan, expires, settled, request_sha256, is_unreadable: false };
         tickets.insert(key, ticket.clone());
         Ok(ticket)
     }
@@ -189,17 +193,15 @@ impl Desk {
 
     fn look(&self, ticket: &mut Ticket, now: Timestamp) -> Result<Option<Decided>, ApprovalError> {
         let lapsed = ticket.expires <= now;
-        let (answer, unreadable) = match self.folder.answered(&ticket.id) {
-            Ok(answer) => (answer, false),
-            Err(error) => {
-                tracing::warn!(id = %ticket.id, %error, "an answer cannot be read");
-                (None, true)
+        let answer = self.folder.answered(&ticket.id).unwrap_or_else(|error| {
+            if !std::mem::replace(&mut ticket.is_unreadable, true) {
+                tracing::warn!(id = %ticket.id, %error, "an answer cannot be read, and counts as none");
             }
-        };
+            None
+        });
         let at = whole_seconds(now);
         let status = match &answer {
             _ if lapsed => Status::Expired,
-            None if unreadable => Status::Failed,
             None => return Ok(None),
             Some(answer) if !answer.approve => Status::Denied,
             // The person saw another request than the one held here.
@@ -217,7 +219,7 @@ impl Desk {
                 Settled::Refused(reason.to_owned())
             }
             Status::Failed => {
-                let reason = "the answer does not belong to this request, or cannot be read";
+                let reason = "the approval does not belong to this request";
                 self.end(&ticket.id, status, Some(reason.to_owned()))?;
                 Settled::Refused(reason.to_owned())
             }
