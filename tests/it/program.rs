@@ -328,8 +328,7 @@ impl Http {
     /// Asks it to end as an init system does, and gives its exit code and the rest of its log.
     #[cfg(unix)]
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        use rustix::process::{Pid, Signal, kill_process};
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        terminate(&self.child);
         let mut rest = String::new();
         let log = self.log.get_mut().unwrap();
         while let Ok(line) = log.recv_timeout(ANSWERED_WITHIN) {
@@ -383,7 +382,7 @@ fn unchunked(mut rest: &str) -> String {
 }
 
 /// The lines of a pipe, read by a thread so that waiting for one can end.
-fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+pub(crate) fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (send, receive) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines() {
@@ -394,6 +393,13 @@ fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
         }
     });
     receive
+}
+
+/// Asks a process to end as an init system does.
+#[cfg(unix)]
+pub(crate) fn terminate(child: &Child) {
+    use rustix::process::{Pid, Signal, kill_process};
+    kill_process(Pid::from_child(child), Signal::TERM).unwrap();
 }
 
 /// Ends a process of ours that a failed test left, and one that ended long ago.
