@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::capability::{
     CapabilityError, Clock, Kubernetes, Workloads, WriteOutcome, WriteRequest, WriteRequests,
@@ -26,12 +26,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Effects {
     workloads: Arc<dyn Workloads>,
     kubernetes: Arc<dyn Kubernetes>,
-    desk: Desk,
+    desk: Arc<Desk>,
     audit: AuditLog,
     mode: Mode,
     approval_required: bool,
     clock: Arc<dyn Clock>,
     submitted: tokio::sync::Notify,
+    /// Requests and executions. None is torn in two: not by a caller who gives up, nor by the end of
+    /// the house.
+    tasks: TaskTracker,
 }
 
 /// What [`Effects`] is made of.
@@ -57,17 +60,28 @@ impl Effects {
     pub fn new(parts: Parts) -> Self {
         let Parts { workloads, kubernetes, desk, audit, mode, approval_required, clock } = parts;
         let submitted = tokio::sync::Notify::new();
-        Self { workloads, kubernetes, desk, audit, mode, approval_required, clock, submitted }
+        let (desk, tasks) = (Arc::new(desk), TaskTracker::new());
+        Self {
+            workloads,
+            kubernetes,
+            desk,
+            audit,
+            mode,
+            approval_required,
+            clock,
+            submitted,
+            tasks,
+        }
     }
 
-    /// Executes what is approved until told to stop; what has begun by then is finished.
+    /// Executes what is approved until told to stop; what has begun by then is finished, and what
+    /// still waits for an answer lapses.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut executions = JoinSet::new();
         while !stop.is_cancelled() {
             if self.desk.has_pending() {
-                for decided in self.desk.collect() {
+                for decided in self.at_desk(Desk::collect).await.unwrap_or_default() {
                     let this = Arc::clone(&self);
-                    executions.spawn(async move { this.decided(decided).await });
+                    self.tasks.spawn(async move { this.decided(decided).await });
                 }
                 tokio::select! {
                     () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -79,9 +93,26 @@ impl Effects {
                     () = stop.cancelled() => {}
                 }
             }
-            while executions.try_join_next().is_some() {}
         }
-        executions.join_all().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        for lapsed in self.at_desk(Desk::close).await.unwrap_or_default() {
+            self.decided(lapsed).await;
+        }
+    }
+
+    /// Does what reads and writes files, where that holds up nobody.
+    async fn at_desk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Desk) -> T + Send + 'static,
+    ) -> Result<T, CapabilityError> {
+        let desk = Arc::clone(&self.desk);
+        tokio::task::spawn_blocking(move || work(&desk)).await.map_err(|error| {
+            CapabilityError::Unavailable {
+                caller: "the request cannot be held now, so nothing is written",
+                internal: error.to_string(),
+            }
+        })
     }
 
     /// Whether a request of this process waits for an answer, or is being executed.
@@ -106,7 +137,10 @@ impl Effects {
             Ok(()) => self.execute(Some(&ticket), &ticket.request, &ticket.plan).await,
             Err(error) => Err(not_recorded(&error)),
         };
-        self.desk.settle(&key, result.err().map(|e| e.caller_text()));
+        let id = ticket.id.clone();
+        if let Err(error) = self.at_desk(move |desk| desk.settle(&key, &id, result)).await {
+            tracing::error!(%error, "the end of an execution is not noted");
+        }
     }
 
     /// Intent on the disk, then the effect, then what came of it.
@@ -131,20 +165,25 @@ impl Effects {
     }
 
     /// The state of a request that is under way, or the end of one.
-    async fn resume(&self, key: &Key, ticket: Ticket) -> Result<WriteOutcome, CapabilityError> {
+    async fn resume(&self, key: Key, ticket: Ticket) -> Result<WriteOutcome, CapabilityError> {
         let Ticket { id, plan, expires, settled, .. } = ticket;
         match settled {
             Settled::Pending | Settled::Executing => {
                 Ok(WriteOutcome::ApprovalRequired { id, expires, plan })
             }
             Settled::Refused(reason) => {
-                self.desk.forget(key);
+                self.at_desk(move |desk| desk.forget(&key, &id)).await?;
                 Ok(WriteOutcome::Denied(reason))
+            }
+            Settled::Failed(error) => {
+                self.at_desk(move |desk| desk.forget(&key, &id)).await?;
+                Err(error)
             }
             Settled::Executed(executed) => {
                 let rollout = self.kubernetes.rollout(&plan.target).await?;
                 if rollout.state != crate::capability::kubernetes::RolloutState::Progressing {
-                    self.desk.forget(key);
+                    let id = id.clone();
+                    self.at_desk(move |desk| desk.forget(&key, &id)).await?;
                 }
                 Ok(WriteOutcome::Performed { approval: Some(id), plan, executed, rollout })
             }
@@ -157,11 +196,13 @@ impl Effects {
         plan: Plan,
     ) -> Result<WriteOutcome, CapabilityError> {
         let call = request.call.to_string();
-        let submitted = self.desk.submit(request.clone(), plan);
+        let asked = request.clone();
+        let submitted = self.at_desk(move |desk| desk.submit(asked, plan)).await?;
         let ticket = submitted.map_err(|error| not_held(&error))?;
         let stage = Stage::ApprovalRequested(record(Some(&ticket), &request, &ticket.plan));
         if let Err(error) = self.audit.record(&call, stage, true).await {
-            self.desk.forget(&Key::from(&request));
+            let (key, id) = (Key::from(&request), ticket.id.clone());
+            self.at_desk(move |desk| desk.withdraw(&key, &id)).await?;
             return Err(not_recorded(&error));
         }
         self.submitted.notify_one();
@@ -170,9 +211,25 @@ impl Effects {
     }
 }
 
+/// Takes requests to [`Effects`]. A request goes on where its caller gives up: it is either not made
+/// at all, or made whole and on record.
+#[derive(Clone)]
+pub struct Requests(pub Arc<Effects>);
+
 #[async_trait]
-impl WriteRequests for Effects {
+impl WriteRequests for Requests {
     async fn request(&self, request: WriteRequest) -> Result<WriteOutcome, CapabilityError> {
+        let effects = Arc::clone(&self.0);
+        let work = async move { effects.answer(request).await };
+        self.0.tasks.spawn(work).await.map_err(|error| CapabilityError::Unavailable {
+            caller: "the host failed at this; its operator finds why in its log",
+            internal: error.to_string(),
+        })?
+    }
+}
+
+impl Effects {
+    async fn answer(&self, request: WriteRequest) -> Result<WriteOutcome, CapabilityError> {
         match self.mode.writes() {
             WriteMode::Perform => {}
             WriteMode::Plan => {
@@ -184,8 +241,9 @@ impl WriteRequests for Effects {
             }
         }
         let key = Key::from(&request);
-        if let Some(ticket) = self.desk.find(&key) {
-            return self.resume(&key, ticket).await;
+        let held = key.clone();
+        if let Some(ticket) = self.at_desk(move |desk| desk.find(&held)).await? {
+            return self.resume(key, ticket).await;
         }
         let plan = self.workloads.plan(request.verb, &request.target).await?;
         if self.approval_required {

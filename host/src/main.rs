@@ -54,17 +54,16 @@ fn tell(text: &str) {
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
-    match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
-            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
-        }
-        _ => {
-            let globals = Globals::for_complaints(std::env::args());
-            let _ = Console::new(&globals).complain(&Complaint::of_command_line(error));
-            ExitCode::from(USAGE)
-        }
+    let asked_for = [
+        ErrorKind::DisplayHelp,
+        ErrorKind::DisplayVersion,
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+    ];
+    if asked_for.contains(&error.kind()) {
+        let _ = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
     }
+    let globals = Globals::for_complaints(std::env::args());
+    let _ = Console::new(&globals).complain(&Complaint::of_command_line(error));
+    ExitCode::from(USAGE)
 }

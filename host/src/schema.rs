@@ -41,6 +41,9 @@ impl Schema {
         if json.get("type").and_then(Value::as_str) != Some("object") {
             return Err("its `type` is not `object`".to_owned());
         }
+        if let Some(problem) = expensive(&json) {
+            return Err(problem);
+        }
         let validator = jsonschema::options()
             .with_draft(jsonschema::Draft::Draft202012)
             .with_pattern_options(jsonschema::PatternOptions::regex())
@@ -63,11 +66,80 @@ impl Schema {
     pub fn problems_of(&self, value: &Value) -> Vec<String> {
         let problem = |error: jsonschema::ValidationError<'_>| {
             let path = error.instance_path().to_string();
-            let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
+            let place =
+                if path.is_empty() { String::new() } else { format!("`{}`: ", clip(&path)) };
             format!("{place}{}", clip(&error.to_string()))
         };
         self.validator.iter_errors(value).take(PROBLEMS_MAX).map(problem).collect()
     }
+}
+
+/// Subschemas that a check may visit, references followed. A tool's schema has a few dozen.
+const VISITS_MAX: u64 = 10_000;
+
+/// Why checking against the schema may take for ever: references multiply, and a reference to what
+/// is being defined repeats for as long as the value nests. Counted before anything is compiled.
+fn expensive(schema: &Map<String, Value>) -> Option<String> {
+    let mut known = std::collections::BTreeMap::new();
+    let root = Value::Object(schema.clone());
+    match visits(&root, &root, &mut known, &mut Vec::new()) {
+        Ok(n) if n <= VISITS_MAX => None,
+        Ok(_) => Some(format!("its references multiply to more than {VISITS_MAX} subschemas")),
+        Err(problem) => Some(problem),
+    }
+}
+
+fn visits<'a>(
+    root: &'a Value,
+    node: &'a Value,
+    known: &mut std::collections::BTreeMap<&'a str, u64>,
+    open: &mut Vec<&'a str>,
+) -> Result<u64, String> {
+    let mut sum = 1u64;
+    match node {
+        Value::Array(items) => {
+            for item in items {
+                sum = sum.saturating_add(visits(root, item, known, open)?);
+            }
+        }
+        Value::Object(map) => {
+            for (key, item) in map {
+                let n = match (key.as_str(), item) {
+                    ("$ref", Value::String(to)) => followed(root, to, known, open)?,
+                    ("$dynamicRef" | "$recursiveRef" | "$id", Value::String(_)) => {
+                        return Err(format!("`{key}` is not allowed in it"));
+                    }
+                    _ => visits(root, item, known, open)?,
+                };
+                sum = sum.saturating_add(n);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    Ok(sum)
+}
+
+fn followed<'a>(
+    root: &'a Value,
+    to: &'a str,
+    known: &mut std::collections::BTreeMap<&'a str, u64>,
+    open: &mut Vec<&'a str>,
+) -> Result<u64, String> {
+    if let Some(n) = known.get(to) {
+        return Ok(*n);
+    }
+    if open.contains(&to) {
+        return Err(format!("its reference `{}` leads back to itself", clip(to)));
+    }
+    let target = to.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+    let Some(target) = target else {
+        return Err(format!("its reference `{}` leads nowhere in it", clip(to)));
+    };
+    open.push(to);
+    let n = visits(root, target, known, open)?;
+    open.pop();
+    known.insert(to, n);
+    Ok(n)
 }
 
 fn clip(text: &str) -> String {
@@ -114,6 +186,24 @@ mod tests {
         assert_eq!(schema.problems(&object(r#"{"n":0}"#)).len(), 1);
         assert!(schema.problems(&object(r#"{"n":"x"}"#))[0].starts_with("`/n`"));
         assert_eq!(schema.problems(&object(r#"{"n":1,"m":2}"#)).len(), 1);
+    }
+
+    #[test]
+    fn refuses_schemas_whose_check_would_not_end() {
+        let twice = |n: usize| {
+            let next = format!(r##"{{"$ref":"#/$defs/a{}"}}"##, n + 1);
+            format!(r#""a{n}":{{"allOf":[{next},{next}]}}"#)
+        };
+        let defs: Vec<String> = (0..40).map(twice).collect();
+        let bomb = format!(
+            r##"{{"type":"object","$ref":"#/$defs/a0","$defs":{{{},"a40":{{}}}}}}"##,
+            defs.join(",")
+        );
+        assert!(Schema::compile(&bomb).unwrap_err().contains("multiply"));
+        let circle = r##"{"type":"object","properties":{"a":{"$ref":"#"}}}"##;
+        assert!(Schema::compile(circle).unwrap_err().contains("itself"));
+        let once = r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/b"}},"$defs":{"b":{"type":"string"}}}"##;
+        assert!(Schema::compile(once).is_ok());
     }
 
     #[test]

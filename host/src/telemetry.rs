@@ -18,7 +18,8 @@ pub fn start(level: Level, verbose: u8, ansi: bool) {
         Level::Server => 1,
     };
     let filter = match steps + verbose {
-        0 => "error",
+        // What takes more than a second says so, in commands too.
+        0 => "error,progress=info",
         // The protocol's library reports clients that leave as warnings and errors.
         1 => "info,rmcp=off",
         2 => "debug,rmcp=info,hyper=info,h2=info,cranelift=info,wasmtime=info",

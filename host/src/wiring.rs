@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +18,7 @@ use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
 use crate::governance::approval::{ApprovalError, Desk, Folder};
 use crate::governance::audit::{Arguments, AuditError, AuditLog};
-use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms};
+use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads};
 
 /// Why there is no house.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +69,11 @@ pub struct House {
     pub effects: Arc<Effects>,
     /// The embedded clusters.
     pub embedded: BTreeMap<ClusterName, DemoCluster>,
+    audit: AuditLog,
     stop: CancellationToken,
     executing: JoinHandle<()>,
-    guests: Option<Runtime>,
+    /// Last, so that everything that runs on them is told to end first.
+    _threads: Threads,
 }
 
 impl House {
@@ -82,15 +83,15 @@ impl House {
         if let Err(error) = (&mut self.executing).await {
             tracing::error!(%error, "the executor of writes failed");
         }
+        if let Err(error) = self.audit.flush().await {
+            tracing::error!(%error, "the last records may be lost");
+        }
     }
 }
 
 impl Drop for House {
     fn drop(&mut self) {
         self.stop.cancel();
-        if let Some(guests) = self.guests.take() {
-            guests.shutdown_background();
-        }
     }
 }
 
@@ -115,6 +116,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         audit,
     } = config;
     let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
+    tokio::task::spawn_blocking(crate::governance::redact::prepare);
     let instance = instance()?;
     let names: Vec<ClusterName> = clusters.keys().cloned().collect();
     let (connections, embedded) = connections(clusters)?;
@@ -138,33 +140,26 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     }));
     let ports = Arc::new(Ports {
         kubernetes: clusters,
-        writes: effects.clone(),
+        writes: Arc::new(effects::Requests(Arc::clone(&effects))),
         clock,
         mode: mode.clone(),
         clusters: names,
         default_cluster,
         io: tokio::runtime::Handle::current(),
     });
-    let (guests, guest_workers) = guests()?;
+    let threads = Threads::start().map_err(system)?;
     let parts = sandbox::Parts {
         ports,
         cache_dir: Some(cache_dir.join(COMPILED_DIR)),
         compiler,
-        guests: guests.handle().clone(),
-        guest_workers,
+        lanes: threads.lanes(),
     };
     let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
-    let sandbox = match Sandbox::load(parts, &plugins_dir, terms).await {
-        Ok(sandbox) => sandbox,
-        Err(error) => {
-            guests.shutdown_background(); // Must not be dropped where one awaits.
-            return Err(error.into());
-        }
-    };
-    let gateway = Arc::new(Gateway::new(log, Governor::new(mode), sandbox));
+    let sandbox = Sandbox::load(parts, &plugins_dir, terms).await?;
+    let gateway = Arc::new(Gateway::new(log.clone(), Governor::new(mode), sandbox));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
-    Ok(House { gateway, effects, embedded, stop, executing, guests: Some(guests) })
+    Ok(House { gateway, effects, embedded, audit: log, stop, executing, _threads: threads })
 }
 
 /// What the operator decided for one plugin.
@@ -217,19 +212,6 @@ fn connections(clusters: BTreeMap<ClusterName, ClusterSource>) -> Result<Connect
         connections.insert(name, connection);
     }
     Ok((connections, embedded))
-}
-
-/// Threads for guests: at least two, so that one that computes without end leaves another.
-fn guests() -> Result<(Runtime, usize), WiringError> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let workers = cores.max(2);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("guest")
-        .enable_time()
-        .build()
-        .map_err(system)?;
-    Ok((runtime, workers))
 }
 
 /// Names this process in records: 64 random bits.

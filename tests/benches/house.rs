@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
 use toolgate::capability::Clock;
 use toolgate::config::Config;
 use toolgate::domain::call::{Cost, Outcome, ToolCall};
@@ -21,7 +20,7 @@ use toolgate::domain::tool::ToolListing;
 use toolgate::gateway::{CallContext, CallError, Gateway, Tools};
 use toolgate::governance::admission::Governor;
 use toolgate::governance::audit::{Arguments, AuditLog};
-use toolgate::sandbox::{self, Compiler, Ports, Sandbox, Terms};
+use toolgate::sandbox::{self, Compiler, Ports, Sandbox, Terms, Threads};
 use toolgate::wiring;
 
 use crate::backend::Instantly;
@@ -33,7 +32,7 @@ pub(crate) const CLUSTER: &str = "demo";
 pub(crate) struct InstantHouse {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) backend: Arc<Instantly>,
-    guests: Option<Runtime>,
+    _threads: Threads,
     _dirs: TempDir,
 }
 
@@ -53,8 +52,7 @@ impl InstantHouse {
             Arguments::Metadata,
             Arc::clone(&clock),
         )?;
-        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).max(2);
-        let guests = Builder::new_multi_thread().worker_threads(workers).enable_time().build()?;
+        let threads = Threads::start()?;
         let parts = sandbox::Parts {
             ports: Arc::new(Ports {
                 kubernetes: backend.clone(),
@@ -67,8 +65,7 @@ impl InstantHouse {
             }),
             cache_dir: None,
             compiler: Compiler::InProcess,
-            guests: guests.handle().clone(),
-            guest_workers: workers,
+            lanes: threads.lanes(),
         };
         let terms = |_: &_| {
             let mut grants = Grants::default();
@@ -78,15 +75,7 @@ impl InstantHouse {
         let sandbox = Sandbox::load(parts, &plugins, terms).await?;
         ensure!(sandbox.failures().is_empty(), "{:?}", sandbox.failures());
         let gateway = Arc::new(Gateway::new(audit, Governor::new(mode), sandbox));
-        Ok(Self { gateway, backend, guests: Some(guests), _dirs: dirs })
-    }
-}
-
-impl Drop for InstantHouse {
-    fn drop(&mut self) {
-        if let Some(guests) = self.guests.take() {
-            guests.shutdown_background(); // Must not be dropped where one awaits.
-        }
+        Ok(Self { gateway, backend, _threads: threads, _dirs: dirs })
     }
 }
 

@@ -95,8 +95,11 @@ impl House {
                 cargo.args(["-p", package]);
             }
         }
-        if let Some(clients) = clients {
-            clients.export(&mut cargo);
+        match clients {
+            Some(clients) => clients.export(&mut cargo),
+            None => {
+                cargo.env("TOOLGATE_NO_CLIENTS", "1");
+            }
         }
         process::run(cargo.args(rest))?;
         steps.end(&step);

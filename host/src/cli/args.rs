@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::help;
 use crate::config::{listen_address, shown};
 use crate::domain::limits::ARGUMENTS_BYTES_MAX;
-use crate::domain::name::{ApprovalId, CallId, ToolName};
+use crate::domain::name::{ApprovalId, CallId, ClusterName, Namespace, ObjectName, ToolName};
 
 /// The whole command line.
 #[derive(Debug, Clone, Parser)]
@@ -104,6 +104,10 @@ pub enum Command {
     #[command(long_about = help::INSPECT_LONG,
               after_long_help = help::INSPECT_EXAMPLES)]
     Inspect(Inspect),
+    /// Print the smallest Kubernetes roles that the grants need
+    #[command(long_about = help::RBAC_LONG,
+              after_long_help = help::RBAC_EXAMPLES)]
+    Rbac(Rbac),
     /// Answer the writes that wait for a person
     #[command(long_about = help::APPROVALS_LONG,
               after_long_help = help::APPROVALS_EXAMPLES)]
@@ -166,6 +170,20 @@ pub struct Inspect {
     /// A component
     #[arg(value_name = "FILE.wasm")]
     pub file: PathBuf,
+}
+
+/// `toolgate rbac`
+#[derive(Debug, Clone, Args)]
+pub struct Rbac {
+    /// The cluster [default: the default one of the configuration]
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<ClusterName>,
+    /// The service account that the roles are bound to; the roles have its name too
+    #[arg(long, value_name = "NAME", default_value = "toolgate")]
+    pub service_account: ObjectName,
+    /// The namespace of the service account
+    #[arg(long, value_name = "NAME", default_value = "toolgate")]
+    pub namespace: Namespace,
 }
 
 /// `toolgate approvals`

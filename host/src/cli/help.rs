@@ -159,3 +159,16 @@ Examples:
   toolgate completion bash > ~/.local/share/bash-completion/completions/toolgate
   toolgate completion fish > ~/.config/fish/completions/toolgate.fish
   source <(toolgate completion zsh)";
+
+pub(super) const RBAC_LONG: &str = "\
+Print the smallest Kubernetes roles that the grants need
+
+For each grant: what the host asks the API server for, and nothing more, as Roles, ClusterRoles and
+their bindings in YAML. Kubernetes then refuses what Toolgate would refuse as well: two gates, and
+neither trusts the other.";
+
+pub(super) const RBAC_EXAMPLES: &str = "\
+Examples:
+  toolgate rbac
+  toolgate rbac --cluster prod --service-account toolgate --namespace ops
+  toolgate rbac | kubectl --context prod apply -f -";

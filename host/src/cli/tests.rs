@@ -41,7 +41,7 @@ fn the_grammar_holds() {
 fn help_of_toolgate() {
     check_help(
         &[],
-        &expect![[r"
+        &expect![[r#"
             Kubernetes tools for agents, in WebAssembly, holding only what you grant.
 
             Toolgate is an MCP server. Each tool comes from a plugin, a WebAssembly component without network,
@@ -57,6 +57,7 @@ fn help_of_toolgate() {
               call          Call one tool, as a client would
               plugins       List the plugins, what they ask for and what they got
               inspect       Show what a component could do, without running it
+              rbac          Print the smallest Kubernetes roles that the grants need
               approvals     Answer the writes that wait for a person
               audit         Show who called what, and what came of it
               demo          See it work: an incident in an embedded cluster
@@ -89,7 +90,7 @@ fn help_of_toolgate() {
               toolgate check                      see what the configuration grants
               toolgate tools                      see what agents get
               toolgate serve                      what an MCP client starts
-              toolgate approvals list             see what waits for your yes"]],
+              toolgate approvals list             see what waits for your yes"#]],
     );
 }
 

@@ -27,6 +27,7 @@ pub const FILE_NAME: &str = "toolgate.toml";
 impl Environment {
     /// Reads the environment of this process.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Self {
         let path = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         // The specification of these folders says to ignore a relative one.
@@ -38,7 +39,7 @@ impl Environment {
             cache_home: folder("XDG_CACHE_HOME"),
             config_home: folder("XDG_CONFIG_HOME"),
             config: path("TOOLGATE_CONFIG"),
-            user: text("USER").or_else(|| text("LOGNAME")),
+            user: text("USER").or_else(|| text("LOGNAME")).or_else(account),
         }
     }
 
@@ -84,6 +85,15 @@ impl Environment {
             None => Some(base_dir.join(text)),
         }
     }
+}
+
+/// The account by number: a record names somebody even where nothing says the name.
+fn account() -> Option<String> {
+    #[cfg(unix)]
+    let account = Some(format!("uid-{}", rustix::process::getuid().as_raw()));
+    #[cfg(not(unix))]
+    let account = None;
+    account
 }
 
 #[cfg(test)]

@@ -168,7 +168,6 @@ fn the_demo_reads_everything_and_touches_the_shop_only() {
         nodes kubernetes-read ["*"]
         pods kubernetes-events ["*"]
         pods kubernetes-read ["*"]
-        remediation kubernetes-read ["shop"]
         remediation kubernetes-restart ["shop"]
         workloads kubernetes-read ["*"]
     "#]]

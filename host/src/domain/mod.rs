@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod mode;
 pub mod name;
 pub mod principal;
+pub mod rbac;
 pub mod scope;
 pub mod tool;
 pub mod write;

@@ -97,6 +97,9 @@ impl std::fmt::Display for Target {
     }
 }
 
+/// Events are granted by what they are about: see [`Scope::kinds`].
+pub const EVENT: &str = "Event";
+
 /// The extent of a grant. Every field narrows; the default of a field that the operator leaves out
 /// is written where the configuration is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,9 +108,9 @@ pub struct Scope {
     pub clusters: Patterns,
     /// Namespaces by name; objects outside of namespaces are covered by `kinds` alone.
     pub namespaces: Patterns,
-    /// Kubernetes kinds.
+    /// Kubernetes kinds; of events, the kinds of the objects that they are about.
     pub kinds: Patterns,
-    /// Object names. What a list returns is filtered by them.
+    /// Object names, of events likewise. What a list returns is filtered by them.
     pub names: Patterns,
 }
 
@@ -126,7 +129,7 @@ impl Scope {
     pub fn contains(&self, target: &Target) -> bool {
         self.clusters.contains(target.cluster.as_str())
             && target.namespace.as_ref().is_none_or(|n| self.namespaces.contains(n.as_str()))
-            && self.kinds.contains(target.kind)
+            && (target.kind == EVENT || self.kinds.contains(target.kind))
             && match &target.name {
                 Some(name) => self.names.contains(name),
                 None => true,

@@ -93,8 +93,8 @@ fn is_line_end(c: char) -> bool {
 fn is_forbidden(c: char) -> bool {
     match c {
         '\t' | '\n' => false,
-        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true, // C0, DEL, C1
-        '\u{ad}' // Soft hyphen.
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' // C0, DEL, C1.
+        | '\u{ad}' // Soft hyphen.
         | '\u{34f}' // Combining grapheme joiner.
         | '\u{61c}' // Arabic letter mark.
         | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers: blank letters.

@@ -17,6 +17,9 @@ use crate::schema;
 /// Bytes of an error that a plugin words itself.
 const ERROR_BYTES_MAX: usize = 4_096;
 
+/// Lines of a guest's standard output, or error, that are kept of one call: a record each.
+const STREAM_LINES_MAX: usize = 100;
+
 /// Bytes of one line in the plugin's log.
 const LINE_BYTES_MAX: usize = 2_048;
 
@@ -98,6 +101,7 @@ pub(super) fn limit(name: &'static str, limits: &Limits) -> String {
         "table_elements_max" => limits.table_elements_max.to_string(),
         "host_calls_max" => limits.host_calls_max.to_string(),
         "host_call_bytes_in_max" => limits.host_call_bytes_in_max.to_string(),
+        "handles_max" => limits.handles_max.to_string(),
         _ => return format!("the tool was stopped: it went over its limit `{name}`"),
     };
     format!("the tool was stopped: it went over its limit `{name}` of {value}")
@@ -108,7 +112,9 @@ pub(super) fn keep_streams(state: &State) {
     let (plugin, call) = (&state.plugin, state.call_id());
     let contents = state.streams().map(Streams::contents);
     for (stream, bytes) in contents.into_iter().flatten() {
-        for line in clean(&String::from_utf8_lossy(&bytes)).text.lines() {
+        let text = clean(&String::from_utf8_lossy(&bytes)).text;
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        for line in lines.take(STREAM_LINES_MAX) {
             let mut line = line.to_owned();
             cut(&mut line, LINE_BYTES_MAX);
             tracing::info!(target: "plugin", %plugin, call, stream, "{line}");

@@ -94,13 +94,16 @@ impl Cache {
 
     fn write(&self, name: &str, code: &[u8]) -> io::Result<()> {
         let seal = self.seal(name, code)?.finalize().into_bytes();
-        let draft = format!("{name}.{}.draft", std::process::id());
-        let mut file = self
-            .dir
-            .open_with(&draft, state::private_file().write(true).create(true).truncate(true))?;
-        file.write_all(&seal)?;
-        file.write_all(code)?;
-        self.dir.rename(&draft, &self.dir, name)
+        let draft = draft(name)?;
+        let mut file =
+            self.dir.open_with(&draft, state::private_file().write(true).create_new(true))?;
+        let written = file.write_all(&seal).and_then(|()| file.write_all(code));
+        let made = written.and_then(|()| self.dir.rename(&draft, &self.dir, name));
+        if made.is_err() {
+            // A disk that is full stays no fuller than it was.
+            let _ = self.dir.remove_file(&draft);
+        }
+        made
     }
 
     fn seal(&self, name: &str, code: &[u8]) -> io::Result<Hmac<Sha256>> {
@@ -112,21 +115,38 @@ impl Cache {
     }
 }
 
+/// The key; whoever comes first makes it. It appears whole, so that two processes that start at
+/// once agree on one.
 fn key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
-    match dir.open_with(KEY_FILE, state::private_file().write(true).create_new(true)) {
-        Ok(mut file) => {
-            getrandom::fill(&mut key).map_err(io::Error::other)?;
-            file.write_all(&key)?;
-            file.sync_all()?;
-            Ok(key)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+    let missing = match dir.open(KEY_FILE) {
+        Ok(mut file) => return file.read_exact(&mut key).map(|()| key),
+        Err(error) => error,
+    };
+    if missing.kind() != io::ErrorKind::NotFound {
+        return Err(missing);
+    }
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    let draft = draft(KEY_FILE)?;
+    let mut file = dir.open_with(&draft, state::private_file().write(true).create_new(true))?;
+    let written = file.write_all(&key).and_then(|()| file.sync_all());
+    // A link, unlike a rename, fails where the name is taken.
+    let made = written.and_then(|()| dir.hard_link(&draft, dir, KEY_FILE));
+    dir.remove_file(&draft)?;
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => {
             dir.open(KEY_FILE)?.read_exact(&mut key)?;
             Ok(key)
         }
-        Err(error) => Err(error),
     }
+}
+
+/// A name that nobody else writes to.
+fn draft(name: &str) -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(format!("{name}.{:016x}.draft", u64::from_be_bytes(random)))
 }
 
 /// Loads code that this host compiled itself.
@@ -136,4 +156,21 @@ pub(super) fn load(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> 
     // either from the compiler child of this process, or from a file whose seal was just checked
     // against the very bytes in memory, under a key that only this account can read.
     unsafe { Component::deserialize(engine, code) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_start_at_once_agree_on_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let open = || key(&state::private_dir(folder.path()).unwrap()).unwrap();
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0] && *key != [0; KEY_BYTES]));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no drafts are left");
+    }
 }

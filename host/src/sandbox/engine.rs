@@ -17,6 +17,16 @@ pub(super) const TICK: Duration = Duration::from_millis(5);
 /// Instances that can live at once. More calls wait for one to end.
 pub const INSTANCES_MAX: u32 = 96;
 
+/// Core instances of one component. The pool has room for [`INSTANCES_MAX`] components that take
+/// them all: no plugin can use up what another one's call was promised.
+const CORE_INSTANCES_MAX: u32 = 64;
+
+/// Memories of one component: a composed guest has three.
+const MEMORIES_MAX: u32 = 4;
+
+/// Tables of one component.
+const TABLES_MAX: u32 = 16;
+
 /// The largest memory that the pool has room for: operators can raise a plugin's limit up to it.
 pub(super) const MEMORY_BYTES_MAX: usize = 256 << 20;
 
@@ -52,13 +62,13 @@ pub(super) fn config() -> Config {
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES_MAX)
-        .total_core_instances(INSTANCES_MAX * 16)
-        .total_memories(INSTANCES_MAX * 2)
-        .total_tables(INSTANCES_MAX * 4)
+        .total_core_instances(INSTANCES_MAX * CORE_INSTANCES_MAX)
+        .total_memories(INSTANCES_MAX * MEMORIES_MAX)
+        .total_tables(INSTANCES_MAX * TABLES_MAX)
         .total_stacks(INSTANCES_MAX)
-        .max_core_instances_per_component(64)
-        .max_memories_per_component(4)
-        .max_tables_per_component(16)
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(TABLES_MAX)
         .max_tables_per_module(2)
         .max_memory_size(MEMORY_BYTES_MAX)
         .table_elements(50_000)

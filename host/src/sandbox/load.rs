@@ -1,7 +1,7 @@
 //! From a folder to a plugin: read, gate, two keys, compile, link, list. What fails says exactly why
 //! and what to add, and the others go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::sync::Arc;
 
@@ -145,9 +145,10 @@ pub(super) async fn load(
         .map_err(|error| one(format!("the gate failed on it: {error}")))??;
     let Checked { manifest, inspection } = checked;
     let links = link::links(&inspection, &manifest, &terms.grants).map_err(failed)?;
-    let component = compiled(workshop, &inspection, files.wasm, limits.compile_cpu_s)
-        .await
-        .map_err(|error| one(format!("{id}.wasm does not compile: {error}")))?;
+    let component =
+        compiled(workshop, &inspection, files.wasm, id.to_string(), limits.compile_cpu_s)
+            .await
+            .map_err(|error| one(format!("{id}.wasm does not compile: {error}")))?;
     let pre = link::linker(&workshop.engine, &links)
         .and_then(|linker| PluginPre::new(linker.instantiate_pre(&component)?))
         .map_err(|error| one(format!("{id}.wasm does not fit the contract: {error:#}")))?;
@@ -170,21 +171,22 @@ async fn compiled(
     workshop: &Arc<Workshop>,
     inspection: &Inspection,
     wasm: Vec<u8>,
+    plugin: String,
     cpu_s: u64,
 ) -> Result<Component, String> {
     let (workshop, digest) = (Arc::clone(workshop), inspection.digest);
     let work = move || {
         let engine = &workshop.engine;
         let kept = workshop.cache.as_ref().and_then(|cache| cache.get(engine, &digest));
-        let component = match kept {
-            Some(component) => component,
-            None => {
-                let code = workshop.compiler.compile(engine, &wasm, cpu_s)?;
-                if let Some(cache) = &workshop.cache {
-                    cache.put(&digest, &code);
-                }
-                super::cache::load(engine, &code).map_err(|error| format!("{error:#}"))?
+        let component = if let Some(component) = kept {
+            component
+        } else {
+            tracing::info!(target: "progress", plugin, "compiling; kept for the next start");
+            let code = workshop.compiler.compile(engine, &wasm, cpu_s)?;
+            if let Some(cache) = &workshop.cache {
+                cache.put(&digest, &code);
             }
+            super::cache::load(engine, &code).map_err(|error| format!("{error:#}"))?
         };
         // Made now, so that the first call does not pay for it.
         component.initialize_copy_on_write_image().map_err(|error| format!("{error:#}"))?;
@@ -202,6 +204,7 @@ fn offers(plugin: &Arc<Plugin>, listed: Vec<Definition>) -> Result<Vec<Tool>, Ve
             listed.len()
         )]);
     }
+    let names: BTreeSet<String> = listed.iter().map(|tool| tool.name.clone()).collect();
     let mut tools: BTreeMap<ToolName, Tool> = BTreeMap::new();
     for definition in listed {
         match offer(plugin, definition) {
@@ -213,10 +216,22 @@ fn offers(plugin: &Arc<Plugin>, listed: Vec<Definition>) -> Result<Vec<Tool>, Ve
             Err(problem) => problems.push(problem),
         }
     }
-    for name in plugin.manifest.tools.keys().filter(|name| !tools.contains_key(*name)) {
+    for name in plugin.manifest.tools.keys().filter(|name| !names.contains(name.as_str())) {
         problems.push(format!("its manifest has the tool `{name}`, but `list` does not"));
     }
     if problems.is_empty() { Ok(tools.into_values().collect()) } else { Err(problems) }
+}
+
+/// Whether some text in a value, or some key, is not what it looks like.
+fn hides(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    let hidden = |text: &str| clean(text).removed > 0;
+    match value {
+        Value::String(text) => hidden(text),
+        Value::Array(items) => items.iter().any(hides),
+        Value::Object(map) => map.iter().any(|(key, item)| hidden(key) || hides(item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn offer(plugin: &Arc<Plugin>, definition: Definition) -> Result<Tool, String> {
@@ -234,7 +249,14 @@ fn offer(plugin: &Arc<Plugin>, definition: Definition) -> Result<Tool, String> {
         return Err(format!("`{name}`: a title has at most {TITLE_BYTES_MAX} bytes"));
     }
     let schema = |what: &str, text: &str| {
-        Schema::compile(text).map_err(|problem| format!("`{name}`: its {what} schema: {problem}"))
+        let problem = |problem| format!("`{name}`: its {what} schema: {problem}");
+        let schema = Schema::compile(text).map_err(problem)?;
+        // A schema's texts are read by a model as the description is.
+        let decoded = serde_json::Value::Object(schema.json().as_ref().clone());
+        if hides(&decoded) {
+            return Err(problem("it has control or invisible characters".to_owned()));
+        }
+        Ok(schema)
     };
     let arguments = schema("input", &input_schema)?;
     let output = output_schema.as_deref().map(|text| schema("output", text)).transpose()?;

@@ -1,117 +1,109 @@
-//! What a call has used so far, and the lane that it runs in.
-//!
-//! A guest begins in the fast lane. One that has computed for [`FAST_CPU`] needs a place in the slow
-//! lane to go on, and there are fewer of those than workers: guests that compute without end wait
-//! for each other, and never for long in the way of one that does not.
+//! What a call has used so far, and whether it has to leave the fast lane.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// CPU that a call may use before it is asked to let others pass. A call of a usual tool takes 0.1
-/// to 3 ms, in an interpreted language too.
-pub(super) const FAST_CPU: Duration = Duration::from_millis(10);
+use super::lanes::FAST_CPU;
 
 /// The meter of one call.
 #[derive(Debug)]
 pub(super) struct Meter {
     born: Instant,
-    /// Nanoseconds since `born` at which the guest was last given the CPU.
-    resumed_ns: AtomicU64,
-    cpu_ns: AtomicU64,
+    /// Microseconds since `born` up to which the guest's computing is counted.
+    counted_us: AtomicU64,
+    cpu_us: AtomicU64,
     host_ns: AtomicU64,
     recorded_ns: AtomicU64,
     port_ns: AtomicU64,
-    slow_lane: Arc<Semaphore>,
-    place: Mutex<Option<OwnedSemaphorePermit>>,
+    is_slow: AtomicBool,
 }
 
 impl Meter {
-    pub(super) fn new(slow_lane: Arc<Semaphore>) -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             born: Instant::now(),
-            resumed_ns: AtomicU64::new(0),
-            cpu_ns: AtomicU64::new(0),
+            counted_us: AtomicU64::new(0),
+            cpu_us: AtomicU64::new(0),
             host_ns: AtomicU64::new(0),
             recorded_ns: AtomicU64::new(0),
             port_ns: AtomicU64::new(0),
-            slow_lane,
-            place: Mutex::new(None),
+            is_slow: AtomicBool::new(false),
         })
     }
 
-    fn now_ns(&self) -> u64 {
-        nanos(self.born.elapsed())
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// The guest has the CPU.
-    pub(super) fn resume(&self) {
-        self.resumed_ns.store(self.now_ns(), Ordering::Relaxed);
+    /// Counts a guest's computing: the time inside of polls. What it waits for, in a host call or
+    /// in a sleep of its own, is time that others have the threads.
+    pub(super) async fn count<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> T {
+        poll_fn(|cx| self.poll(work.as_mut(), cx)).await
     }
 
-    /// The guest gives the CPU up; what it had it for counts.
-    pub(super) fn pause(&self) {
-        let now = self.now_ns();
-        let since = self.resumed_ns.swap(now, Ordering::Relaxed);
-        self.cpu_ns.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
+    pub(super) fn poll<T>(
+        &self,
+        work: Pin<&mut impl Future<Output = T>>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<T> {
+        self.counted_us.store(self.now_us(), Ordering::Relaxed);
+        let polled = work.poll(cx);
+        self.tick();
+        polled
     }
 
-    /// The guest waits for a host call: its place goes to another.
+    /// Counts up to now, in the middle of computing, and gives the sum.
+    pub(super) fn tick(&self) -> Duration {
+        let now = self.now_us();
+        let since = self.counted_us.swap(now, Ordering::Relaxed);
+        let spent = now.saturating_sub(since);
+        let sum = self.cpu_us.fetch_add(spent, Ordering::Relaxed).saturating_add(spent);
+        let sum = Duration::from_micros(sum);
+        if sum >= FAST_CPU {
+            self.is_slow.store(true, Ordering::Release);
+        }
+        sum
+    }
+
+    /// A host call begins; it ends with what is returned.
     pub(super) fn enter_host(&self) -> HostTime<'_> {
-        self.pause();
-        self.leave_lane();
-        HostTime(self, self.now_ns())
+        HostTime(self, Instant::now())
     }
 
-    /// What the guest computed for.
-    pub(super) fn cpu(&self) -> Duration {
-        Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed))
-    }
-
-    /// What it waited in host calls.
+    /// What passed in host calls.
     pub(super) fn host(&self) -> Duration {
         Duration::from_nanos(self.host_ns.load(Ordering::Relaxed))
     }
 
-    /// Its use of a capability took this long to be on record.
+    /// A use of a capability took this long to be on record.
     pub(super) fn add_recorded(&self, took: Duration) {
         self.recorded_ns.fetch_add(nanos(took), Ordering::Relaxed);
     }
 
-    /// Of what it waited, until uses were on record.
+    /// What passed until uses were on record.
     pub(super) fn recorded(&self) -> Duration {
         Duration::from_nanos(self.recorded_ns.load(Ordering::Relaxed))
     }
 
-    /// A port worked this long for it.
+    /// A port took this long to answer.
     pub(super) fn add_port(&self, took: Duration) {
         self.port_ns.fetch_add(nanos(took), Ordering::Relaxed);
     }
 
-    /// Of what it waited, inside ports.
+    /// What passed inside ports.
     pub(super) fn port(&self) -> Duration {
         Duration::from_nanos(self.port_ns.load(Ordering::Relaxed))
     }
 
-    /// Lets others pass. A guest that has computed for long goes on only with a place in the slow
-    /// lane; the lane is first come, first served, so that its guests take turns.
-    pub(super) async fn let_pass(self: Arc<Self>) {
-        self.leave_lane();
-        if self.cpu() >= FAST_CPU {
-            // The lane is never closed; were it, the deadline would still end the guest.
-            if let Ok(place) = Arc::clone(&self.slow_lane).acquire_owned().await {
-                *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
-            }
-        }
-        tokio::task::yield_now().await;
-        self.resume();
-    }
-
-    fn leave_lane(&self) {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Whether the guest has computed for so long that it belongs into the slow lane.
+    pub(super) fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Acquire)
     }
 }
 
@@ -120,12 +112,10 @@ fn nanos(time: Duration) -> u64 {
 }
 
 /// A host call in progress.
-pub(super) struct HostTime<'a>(&'a Meter, u64);
+pub(super) struct HostTime<'a>(&'a Meter, Instant);
 
 impl Drop for HostTime<'_> {
     fn drop(&mut self) {
-        let took = self.0.now_ns().saturating_sub(self.1);
-        self.0.host_ns.fetch_add(took, Ordering::Relaxed);
-        self.0.resume();
+        self.0.host_ns.fetch_add(nanos(self.1.elapsed()), Ordering::Relaxed);
     }
 }

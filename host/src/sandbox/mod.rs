@@ -10,6 +10,7 @@ mod compile;
 mod engine;
 pub mod gate;
 mod imports;
+mod lanes;
 mod limiter;
 mod link;
 mod load;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::compile::{CHILD_ARGUMENT, Compiler, child_main};
 pub use self::engine::INSTANCES_MAX;
+pub use self::lanes::{Lanes, Threads};
 pub use self::load::{Checked, LoadError, Plugin, Terms, Tool};
 pub use self::state::Ports;
 use crate::capability::ProgressSink;
@@ -63,10 +65,8 @@ pub struct Parts {
     pub cache_dir: Option<PathBuf>,
     /// Where components are compiled.
     pub compiler: Compiler,
-    /// Where guests compute: a runtime of its own, so that they never hold up the protocol.
-    pub guests: tokio::runtime::Handle,
-    /// The threads of that runtime.
-    pub guest_workers: usize,
+    /// Where guests compute: threads of their own, so that they never hold up the protocol.
+    pub lanes: Lanes,
 }
 
 /// What every run needs.
@@ -76,9 +76,8 @@ struct Workshop {
     cache: Option<cache::Cache>,
     compiler: Compiler,
     ports: Arc<Ports>,
-    guests: tokio::runtime::Handle,
+    lanes: Lanes,
     instances: Arc<Semaphore>,
-    slow_lane: Arc<Semaphore>,
 }
 
 /// The plugins that serve.
@@ -123,7 +122,9 @@ impl Sandbox {
             }
         }
         for error in &failures {
-            tracing::error!("{error}");
+            for line in error.to_string().lines() {
+                tracing::error!("{}", crate::governance::text::clean(line).text);
+            }
         }
         sandbox.failures = failures;
         Ok(sandbox)
@@ -194,7 +195,7 @@ impl Sandbox {
 
 impl Workshop {
     fn new(parts: Parts) -> Result<Self, SandboxError> {
-        let Parts { ports, cache_dir, compiler, guests, guest_workers } = parts;
+        let Parts { ports, cache_dir, compiler, lanes } = parts;
         let failed = |error: &dyn std::fmt::Display| SandboxError::Engine(error.to_string());
         let engine = engine::engine().map_err(|error| failed(&error))?;
         let ticker = engine::Ticker::start(&engine).map_err(|error| failed(&error))?;
@@ -212,10 +213,8 @@ impl Workshop {
             cache,
             compiler,
             ports,
-            guests,
+            lanes,
             instances: Arc::new(Semaphore::new(instances)),
-            // One worker is always left to guests that have only begun.
-            slow_lane: Arc::new(Semaphore::new(guest_workers.saturating_sub(1).max(1))),
         })
     }
 }

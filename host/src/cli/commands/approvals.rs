@@ -12,7 +12,9 @@ use crate::cli::complaint::Complaint;
 use crate::cli::table::{Cell, Table, Tone, printable};
 use crate::config::{Config, ConfigError};
 use crate::domain::name::ApprovalId;
-use crate::governance::approval::{Answer as Reply, ApprovalError, ApprovalFile, Folder, Status};
+use crate::governance::approval::{
+    Answer as Reply, ApprovalError, ApprovalFile, Ended, Folder, Status,
+};
 use crate::wiring::APPROVALS_DIR;
 
 pub(super) fn run(desk: &Desk, command: ApprovalsCommand) -> Answer {
@@ -89,14 +91,18 @@ fn what(request: &ApprovalFile) -> String {
 
 fn show(desk: &Desk, folder: &Folder, id: &ApprovalId, now: &str) -> Answer {
     let (request, status, reply, _) = folder.show(id, now)?;
+    let ended = folder.ended(id)?;
     if desk.console.is_json() {
-        let answer = json!({"status": status, "request": request, "answer": reply});
+        let answer = json!({"status": status, "request": request, "answer": reply, "ended": ended});
         desk.console.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = desk.console.out();
     for line in screen(&request, status, reply.as_ref()) {
         writeln!(out, "{line}")?;
+    }
+    if let Some(Ended { detail: Some(detail), at, .. }) = ended {
+        writeln!(out, "{}", printable(&format!("{status} at {at}: {detail}")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -75,14 +75,13 @@ fn last_calls(reader: &mut BufReader<File>, n_calls: u32) -> io::Result<Vec<Stri
     let mut calls: VecDeque<(String, Vec<String>)> = VecDeque::new();
     while let Some(line) = next(reader)? {
         let id = parse(&line).and_then(|record| record.call).unwrap_or_default();
-        match calls.iter_mut().rev().find(|(call, _)| *call == id) {
-            Some((_, lines)) => lines.push(line),
-            None => {
-                calls.push_back((id, vec![line]));
-                if calls.len() > n_calls {
-                    calls.pop_front();
-                }
-            }
+        if let Some((_, lines)) = calls.iter_mut().rev().find(|(call, _)| *call == id) {
+            lines.push(line);
+            continue;
+        }
+        calls.push_back((id, vec![line]));
+        if calls.len() > n_calls {
+            calls.pop_front();
         }
     }
     Ok(calls.into_iter().flat_map(|(_, lines)| lines).collect())
@@ -104,15 +103,34 @@ fn print(desk: &Desk, audit: &Audit, line: &str) -> io::Result<()> {
     }
     let mut out = desk.console.out();
     match record {
-        _ if desk.console.is_json() => writeln!(out, "{line}"),
+        _ if desk.console.is_json() => writeln!(out, "{}", ascii(line)),
         Some(record) => writeln!(out, "{}", words(&record)),
         None => writeln!(out, "{} {}", Tone::Bad.paint("unreadable"), printable(line)),
     }
 }
 
+/// JSON with every character beyond ASCII spelt out: the log holds what callers said, and a terminal
+/// may obey some of it.
+fn ascii(line: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(line.len());
+    for c in line.chars() {
+        if matches!(c, ' '..='~') {
+            text.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
+}
+
 /// One record in one line.
 fn words(record: &AuditLine) -> String {
     let call: String = record.call.as_deref().unwrap_or("-").chars().take(8).collect();
+    let call = printable(&call);
     let stage = record.stage.as_str();
     let (tone, text) = match &record.stage {
         Stage::Received(call) => {
@@ -157,8 +175,8 @@ fn words(record: &AuditLine) -> String {
         Stage::Abandoned => (Tone::Bad, "nobody closed the record".to_owned()),
     };
     let stage = tone.paint(&format!("{stage:<18}"));
-    let at = record.at.get(..19).unwrap_or(&record.at);
-    format!("{} {call:<8} {stage} {}", Tone::Faint.paint(at), printable(&text))
+    let at = printable(record.at.get(..19).unwrap_or(&record.at));
+    format!("{} {call:<8} {stage} {}", Tone::Faint.paint(&at), printable(&text))
 }
 
 fn target(target: &TargetRecord) -> String {

@@ -15,6 +15,7 @@ use crate::cli::arguments::parse_args;
 use crate::cli::complaint::Complaint;
 use crate::cli::console::Console;
 use crate::domain::call::{Outcome, Output, ToolCall};
+use crate::domain::decision::Refusal;
 use crate::domain::name::CallId;
 use crate::domain::principal::Principal;
 use crate::gateway::{CallContext, CallError, Tools as _};
@@ -25,38 +26,42 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) fn run(desk: &Desk, call: Call) -> Answer {
     let config = desk.config()?;
-    let Call { tool, args, args_json, wait, subject } = call;
     block_on(async {
         let house = build(config).await?;
-        let Some(listing) = house.gateway.tool(&tool) else {
-            let text = format!("there is no tool `{tool}`");
-            return Err(Complaint::new(text, "`toolgate tools` lists them"));
-        };
-        let arguments = match args_json {
-            Some(Arguments(map)) => map,
-            None => parse_args(&args, &listing.input_schema).map_err(|problems| {
-                let text = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-                let hint = problems.into_iter().next().map(|p| p.hint).unwrap_or_default();
-                Complaint::new(text, hint)
-            })?,
-        };
-        let call = ToolCall {
-            id: new_id()?,
-            principal: Principal::local(subject.as_deref().unwrap_or(desk.user())),
-            client: Some(concat!("toolgate call ", env!("CARGO_PKG_VERSION")).to_owned()),
-            tool,
-            arguments,
-            traceparent: None,
-        };
-        let outcome = once(desk, &house, call.clone()).await?;
-        let code = if house.effects.has_open() {
-            waited(desk, &house, call, wait, outcome).await?
-        } else {
-            print(desk.console, outcome)?
-        };
-        house.close().await;
-        Ok(code)
+        let code = called(desk, &house, call).await;
+        house.close().await; // Whatever came of it: an execution that has begun is finished.
+        code
     })
+}
+
+async fn called(desk: &Desk, house: &House, call: Call) -> Answer {
+    let Call { tool, args, args_json, wait, subject } = call;
+    let Some(listing) = house.gateway.tool(&tool) else {
+        let text = format!("there is no tool `{tool}`");
+        return Err(Complaint::new(text, "`toolgate tools` lists them"));
+    };
+    let arguments = match args_json {
+        Some(Arguments(map)) => map,
+        None => parse_args(&args, &listing.input_schema).map_err(|problems| {
+            let text = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let hint = problems.into_iter().next().map(|p| p.hint).unwrap_or_default();
+            Complaint::new(text, hint)
+        })?,
+    };
+    let call = ToolCall {
+        id: new_id()?,
+        principal: Principal::local(subject.as_deref().unwrap_or(desk.user())),
+        client: Some(concat!("toolgate call ", env!("CARGO_PKG_VERSION")).to_owned()),
+        tool,
+        arguments,
+        traceparent: None,
+    };
+    let outcome = once(desk, house, call.clone()).await?;
+    if house.effects.has_open() {
+        waited(desk, house, call, wait, outcome).await
+    } else {
+        print(desk.console, outcome)
+    }
 }
 
 /// A request waits for a person. It is held by this process, so either we wait, or it lapses.
@@ -111,7 +116,12 @@ async fn once(desk: &Desk, house: &House, call: ToolCall) -> Result<Outcome, Com
     };
     outcome.map_err(|error| match error {
         CallError::Refused(refusal) => {
-            let hint = "`toolgate check` shows what is granted, `toolgate tools` what there is";
+            let hint = match &refusal {
+                Refusal::InvalidArguments(_) => "`toolgate tools --json` has the tool's schema",
+                Refusal::UnknownTool(_) => "`toolgate tools` lists them",
+                Refusal::Denied { .. } => "`toolgate check` shows what is granted",
+                Refusal::Busy(_) => "try again in a moment",
+            };
             Complaint::new(refusal.to_string(), hint)
         }
         CallError::NoRecord(_) => {
@@ -131,7 +141,9 @@ fn print(console: Console, outcome: Outcome) -> Answer {
             writeln!(console.out(), "{}", output.text.trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
-        Outcome::ToolError(text) => failed(text, "the tool said no; its arguments are above"),
+        Outcome::ToolError(text) => {
+            failed(text, "the tool ran and failed; `toolgate audit --last 1` shows what it used")
+        }
         Outcome::LimitExceeded(text) => {
             failed(text, "`[plugins.<name>.limits]` can raise a limit of one plugin")
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{Answer, Desk};
-use crate::cli::table::{Cell, Table, Tone};
+use crate::cli::table::{Cell, Table, Tone, printable};
 use crate::config::Config;
 use crate::domain::capability::Capability;
 use crate::domain::grant::Grants;
@@ -100,7 +100,10 @@ fn complain(desk: &Desk, report: &Report) -> std::io::Result<()> {
         writeln!(err, "{word} `grants.{idle}` is for a plugin that is not there")?;
     }
     for failure in &report.failures {
-        writeln!(err, "{} {failure}", Tone::Bad.paint("error:"))?;
+        // What a plugin's author wrote is in it: its lines stay, nothing else does.
+        let text = failure.to_string();
+        let lines: Vec<_> = text.lines().map(printable).collect();
+        writeln!(err, "{} {}", Tone::Bad.paint("error:"), lines.join("\n"))?;
     }
     Ok(())
 }

@@ -40,17 +40,19 @@ pub(super) fn run(desk: &Desk, demo: &Demo) -> Answer {
     block_on(async {
         let listener = if *stdio { None } else { Some(Listener::bind(*http, false).await?) };
         let house = build(config).await?;
+        let stop = interrupted();
         announce(&house);
         let tools: Arc<dyn Tools> = house.gateway.clone();
-        match listener {
+        let served = match listener {
             Some(listener) => {
                 welcome(desk, listener.local_addr())?;
                 let config = HttpConfig::default();
-                transport::serve_http(tools, listener, config, interrupted()).await?;
+                transport::serve_http(tools, listener, config, stop).await
             }
-            None => transport::serve_stdio(tools, desk.user(), interrupted()).await?,
-        }
+            None => transport::serve_stdio(tools, desk.user(), stop).await,
+        };
         house.close().await;
+        served?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -92,6 +94,7 @@ pub(super) fn cluster(desk: &Desk, arguments: &ClusterArguments) -> Answer {
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(taken)?;
         let address = listener.local_addr().map_err(taken)?;
         let text = DemoCluster::kubeconfig(address);
+        let stop = interrupted();
         let mut err = desk.console.err();
         match kubeconfig {
             Some(path) => {
@@ -103,7 +106,7 @@ pub(super) fn cluster(desk: &Desk, arguments: &ClusterArguments) -> Answer {
             }
             None => writeln!(err, "kubectl --server http://{address} get pods -A")?,
         }
-        cluster.serve(listener, interrupted()).await;
+        cluster.serve(listener, stop).await;
         Ok(ExitCode::SUCCESS)
     })
 }

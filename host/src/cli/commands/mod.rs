@@ -7,6 +7,7 @@ mod check;
 mod completion;
 mod demo;
 mod inspect;
+mod rbac;
 mod serve;
 mod tools;
 
@@ -40,7 +41,15 @@ pub fn run(cli: Cli) -> Answer {
     let desk = Desk { console, environment: Environment::of_process(), globals };
     let level = match command {
         Command::Serve(_) | Command::Demo(_) | Command::DemoCluster(_) => Level::Server,
-        _ => Level::Quiet,
+        Command::Check
+        | Command::Tools
+        | Command::Call(_)
+        | Command::Plugins
+        | Command::Inspect(_)
+        | Command::Rbac(_)
+        | Command::Approvals(_)
+        | Command::Audit(_)
+        | Command::Completion(_) => Level::Quiet,
     };
     telemetry::start(level, desk.globals.verbose, console.is_colored());
     match command {
@@ -50,6 +59,7 @@ pub fn run(cli: Cli) -> Answer {
         Command::Call(call) => call::run(&desk, call),
         Command::Plugins => check::plugins(&desk),
         Command::Inspect(inspect) => inspect::run(&desk, &inspect),
+        Command::Rbac(rbac) => rbac::run(&desk, &rbac),
         Command::Approvals(approvals) => approvals::run(&desk, approvals.command),
         Command::Audit(audit) => audit::run(&desk, &audit),
         Command::Demo(demo) => demo::run(&desk, &demo),
@@ -111,18 +121,30 @@ impl From<io::Error> for Complaint {
     }
 }
 
-/// Until Ctrl-C, or whoever runs this says it is enough.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
+/// Until Ctrl-C, or whoever runs this says it is enough. Listens from now on, not from the first
+/// poll: who reads that we serve may end us the next moment, and must not tear a call in two.
+#[cfg(unix)]
+fn interrupted() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    /// Where the system gives no handler, the signal ends the process, as it always did.
+    async fn fires(signal: Option<Signal>) {
+        match signal {
+            Some(mut signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
         }
     }
+    let listen = |kind| fires(signal(kind).ok());
+    let (terminate, interrupt) = (listen(SignalKind::terminate()), listen(SignalKind::interrupt()));
+    async move {
+        tokio::select! {
+            () = terminate => {}
+            () = interrupt => {}
+        }
+    }
+}
+
+/// Until Ctrl-C.
+#[cfg(not(unix))]
+async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;
 }

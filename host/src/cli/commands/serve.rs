@@ -21,9 +21,10 @@ pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
             None
         };
         let house = build(config).await?;
+        let stop = interrupted();
         announce(&house);
         let tools: Arc<dyn Tools> = house.gateway.clone();
-        match listener {
+        let served = match listener {
             Some(listener) => {
                 tracing::info!("listening on http://{}/mcp", listener.local_addr());
                 let http = HttpConfig {
@@ -31,11 +32,12 @@ pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
                     allowed_origins: http.allowed_origins,
                     ..HttpConfig::default()
                 };
-                transport::serve_http(tools, listener, http, interrupted()).await?;
+                transport::serve_http(tools, listener, http, stop).await
             }
-            None => transport::serve_stdio(tools, desk.user(), interrupted()).await?,
-        }
+            None => transport::serve_stdio(tools, desk.user(), stop).await,
+        };
         house.close().await;
+        served?;
         Ok(ExitCode::SUCCESS)
     })
 }

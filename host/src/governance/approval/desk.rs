@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::file::{ApprovalError, ApprovalFile, Claim, Ended, Folder, PlanFile, Status};
-use crate::capability::{Clock, WriteRequest};
+use crate::capability::{CapabilityError, Clock, WriteRequest};
 use crate::domain::name::{ApprovalId, PluginId};
 use crate::domain::principal::Principal;
 use crate::domain::write::{Plan, Verb, WorkloadRef};
@@ -51,6 +51,14 @@ pub struct Ticket {
     /// Where it stands.
     pub settled: Settled,
     request_sha256: String,
+    is_unreadable: bool,
+}
+
+impl Ticket {
+    /// Whether it waits for an answer, or is being executed.
+    fn is_open(&self) -> bool {
+        matches!(self.settled, Settled::Pending | Settled::Executing)
+    }
 }
 
 /// Where a ticket stands.
@@ -64,6 +72,9 @@ pub enum Settled {
     Executed(Timestamp),
     /// Not done, and why, for the caller.
     Refused(String),
+    /// Tried; whether it was done is not certain. Never told as a refusal, which says that nothing
+    /// was changed.
+    Failed(CapabilityError),
 }
 
 /// An answer that has come.
@@ -94,9 +105,20 @@ impl Desk {
         Self { folder, instance, lapse, clock, tickets: Mutex::default() }
     }
 
-    /// The request that is under way for the key.
+    /// The request that is under way for the key, or the end of one that is not long over.
     pub fn find(&self, key: &Key) -> Option<Ticket> {
-        self.lock().get(key).cloned()
+        let mut tickets = self.lock();
+        self.drop_old(&mut tickets);
+        tickets.get(key).cloned()
+    }
+
+    /// An end that nobody asked for is told no more once it has lapsed: the same question then is
+    /// a new one.
+    fn drop_old(&self, tickets: &mut BTreeMap<Key, Ticket>) {
+        let lapse = jiff::SignedDuration::try_from(self.lapse).unwrap_or_default();
+        let told_until = |ticket: &Ticket| ticket.expires.saturating_add(lapse).ok();
+        let now = Some(self.clock.now());
+        tickets.retain(|_, ticket| ticket.is_open() || told_until(ticket) > now);
     }
 
     /// Whether something waits for an answer.
@@ -106,8 +128,7 @@ impl Desk {
 
     /// Whether something waits for an answer or is being executed.
     pub fn has_open(&self) -> bool {
-        let open = |t: &Ticket| matches!(t.settled, Settled::Pending | Settled::Executing);
-        self.lock().values().any(open)
+        self.lock().values().any(Ticket::is_open)
     }
 
     /// Holds a request and shows it to whoever may answer.
@@ -118,7 +139,8 @@ impl Desk {
         let now = self.clock.now();
         let key = Key::from(&request);
         let mut tickets = self.lock();
-        if let Some(ticket) = tickets.get(&key).filter(|t| t.settled == Settled::Pending) {
+        self.drop_old(&mut tickets);
+        if let Some(ticket) = tickets.get(&key).filter(|ticket| ticket.is_open()) {
             return Ok(ticket.clone()); // Asked twice at once.
         }
         let pending = tickets.values().filter(|t| t.settled == Settled::Pending).count();
@@ -145,7 +167,8 @@ impl Desk {
         };
         let request_sha256 = self.folder.put_request(&file)?;
         let settled = Settled::Pending;
-        let ticket = Ticket { id, request, plan, expires, settled, request_sha256 };
+        let ticket =
+            Ticket { id, request, plan, expires, settled, request_sha256, is_unreadable: false };
         tickets.insert(key, ticket.clone());
         Ok(ticket)
     }
@@ -169,10 +192,16 @@ impl Desk {
     }
 
     fn look(&self, ticket: &mut Ticket, now: Timestamp) -> Result<Option<Decided>, ApprovalError> {
-        let answer = self.folder.answered(&ticket.id)?;
+        let lapsed = ticket.expires <= now;
+        let answer = self.folder.answered(&ticket.id).unwrap_or_else(|error| {
+            if !std::mem::replace(&mut ticket.is_unreadable, true) {
+                tracing::warn!(id = %ticket.id, %error, "an answer cannot be read, and counts as none");
+            }
+            None
+        });
         let at = whole_seconds(now);
         let status = match &answer {
-            _ if ticket.expires <= now => Status::Expired,
+            _ if lapsed => Status::Expired,
             None => return Ok(None),
             Some(answer) if !answer.approve => Status::Denied,
             // The person saw another request than the one held here.
@@ -205,24 +234,53 @@ impl Desk {
         Ok(Some(Decided { ticket: ticket.clone(), status, by, reason: reason.flatten() }))
     }
 
-    /// Notes how an execution ended. `refusal` says why it was not done, for the caller.
-    pub fn settle(&self, key: &Key, refusal: Option<String>) {
+    /// Notes how an execution ended.
+    pub fn settle(&self, key: &Key, id: &ApprovalId, done: Result<(), CapabilityError>) {
         let now = self.clock.now();
         let mut tickets = self.lock();
-        let Some(ticket) = tickets.get_mut(key) else { return };
-        let status = if refusal.is_none() { Status::Executed } else { Status::Failed };
-        if let Err(error) = self.end(&ticket.id, status, refusal.clone()) {
+        let Some(ticket) = tickets.get_mut(key).filter(|ticket| ticket.id == *id) else { return };
+        let status = if done.is_ok() { Status::Executed } else { Status::Failed };
+        let detail = done.as_ref().err().map(CapabilityError::caller_text);
+        if let Err(error) = self.end(&ticket.id, status, detail) {
             tracing::error!(id = %ticket.id, %error, "the end of an approval cannot be noted");
         }
-        ticket.settled = match refusal {
-            None => Settled::Executed(now),
-            Some(reason) => Settled::Refused(reason),
+        ticket.settled = match done {
+            Ok(()) => Settled::Executed(now),
+            // The object is another than the one in the plan: nothing was sent, or it was refused.
+            Err(CapabilityError::Conflict(reason)) => Settled::Refused(reason),
+            Err(error) => Settled::Failed(error),
         };
     }
 
+    /// Lets everything lapse that still waits: an answer from now on would reach nobody, and whoever
+    /// gives it is to learn that.
+    pub fn close(&self) -> Vec<Decided> {
+        let reason = "the server that held the request ended";
+        let mut lapsed = Vec::new();
+        for ticket in self.lock().values_mut().filter(|t| t.settled == Settled::Pending) {
+            let status = Status::Expired;
+            if let Err(error) = self.end(&ticket.id, status, Some(reason.to_owned())) {
+                tracing::error!(id = %ticket.id, %error, "the end of an approval cannot be noted");
+            }
+            ticket.settled = Settled::Refused(reason.to_owned());
+            let reason = Some(reason.to_owned());
+            lapsed.push(Decided { ticket: ticket.clone(), status, by: None, reason });
+        }
+        lapsed
+    }
+
     /// Forgets a request whose end the asker has learnt: the next one is a new request.
-    pub fn forget(&self, key: &Key) {
-        self.lock().remove(key);
+    pub fn forget(&self, key: &Key, id: &ApprovalId) {
+        self.lock().retain(|held, ticket| held != key || ticket.id != *id);
+    }
+
+    /// Ends a request that could not be put on record: nobody may answer it.
+    pub fn withdraw(&self, key: &Key, id: &ApprovalId) {
+        self.forget(key, id);
+        let reason = "the request could not be put on record".to_owned();
+        if let Err(error) = self.end(id, Status::Failed, Some(reason)) {
+            tracing::error!(%id, %error, "the end of an approval cannot be noted");
+        }
     }
 
     fn end(&self, id: &ApprovalId, status: Status, detail: Option<String>) -> std::io::Result<()> {

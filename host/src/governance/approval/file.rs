@@ -238,7 +238,7 @@ impl Folder {
             .ok_or_else(|| ApprovalError::Unknown(id.clone()))?;
         let request: ApprovalFile = serde_json::from_slice(&bytes).map_err(io::Error::from)?;
         let answer: Option<Answer> = self.parse(&format!("{id}.answer.json"))?;
-        let ended: Option<Ended> = self.parse(&format!("{id}.ended.json"))?;
+        let ended = self.ended(id)?;
         let claim: Option<Claim> = self.parse(&format!("{id}.claim.json"))?;
         let lapsed = request.expires.as_str() <= now;
         let status = match (&ended, &claim, &answer) {
@@ -250,6 +250,14 @@ impl Folder {
             (None, None, None) => Status::Pending,
         };
         Ok((request, status, answer, hex(&Sha256::digest(&bytes))))
+    }
+
+    /// How an approval ended, if it has.
+    ///
+    /// # Errors
+    /// Where its file makes no sense.
+    pub fn ended(&self, id: &ApprovalId) -> Result<Option<Ended>, ApprovalError> {
+        self.parse(&format!("{id}.ended.json"))
     }
 
     /// A person's answer: once.

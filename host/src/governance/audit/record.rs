@@ -16,7 +16,8 @@ pub struct AuditLine {
     pub schema: String,
     /// The process that wrote it; `seq` counts within it.
     pub instance: String,
-    /// From 1, without gaps.
+    /// From 1. A gap tells of records that the disk did not take; what they announced did not
+    /// happen.
     pub seq: u64,
     /// RFC 3339, UTC.
     pub at: String,

@@ -60,6 +60,14 @@ impl AuditLog {
         Ok(trail)
     }
 
+    /// Returns when everything that was recorded so far is on the disk.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub async fn flush(&self) -> Result<(), AuditError> {
+        self.writer.flush().await
+    }
+
     /// Records something that may follow a call by minutes: an approval, an effect.
     ///
     /// # Errors

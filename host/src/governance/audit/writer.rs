@@ -49,7 +49,8 @@ pub enum AuditError {
 
 struct Entry {
     call: Option<String>,
-    stage: Stage,
+    /// Nothing to write: whoever sent it waits until what came before is on the disk.
+    stage: Option<Stage>,
     durable: bool,
     taken: Option<oneshot::Sender<Result<(), AuditError>>>,
 }
@@ -73,7 +74,8 @@ impl Writer {
         let dir = state::private_dir(folder).map_err(failed)?;
         let file = open(&dir).map_err(failed)?;
         let (entries, receiver) = sync_channel(QUEUE_MAX);
-        let thread = Thread { file, clock, instance: instance.to_owned(), seq: 0, broken: false };
+        let instance = instance.to_owned();
+        let thread = Thread { dir, file, clock, instance, seq: 0, broken: false };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || thread.run(&receiver))
@@ -88,6 +90,20 @@ impl Writer {
         stage: Stage,
         durable: bool,
     ) -> Result<(), AuditError> {
+        self.wait_for(call, Some(stage), durable).await
+    }
+
+    /// Returns when everything that was sent before is on the disk.
+    pub(super) async fn flush(&self) -> Result<(), AuditError> {
+        self.wait_for(None, None, true).await
+    }
+
+    async fn wait_for(
+        &self,
+        call: Option<String>,
+        stage: Option<Stage>,
+        durable: bool,
+    ) -> Result<(), AuditError> {
         let (taken, answer) = oneshot::channel();
         self.send(Entry { call, stage, durable, taken: Some(taken) })?;
         match tokio::time::timeout(DEADLINE, answer).await {
@@ -99,7 +115,9 @@ impl Writer {
 
     /// Leaves the record without waiting: for what is over anyway.
     pub(super) fn leave(&self, call: Option<String>, stage: Stage) {
-        if let Err(error) = self.send(Entry { call, stage, durable: false, taken: None }) {
+        if let Err(error) =
+            self.send(Entry { call, stage: Some(stage), durable: false, taken: None })
+        {
             tracing::error!(%error, "a closing record is lost");
         }
     }
@@ -134,6 +152,7 @@ fn ends_with_newline(file: &mut File) -> std::io::Result<bool> {
 }
 
 struct Thread {
+    dir: Dir,
     file: File,
     clock: Arc<dyn Clock>,
     instance: String,
@@ -147,11 +166,14 @@ impl Thread {
         while let Ok(first) = entries.recv() {
             let mut group = vec![first];
             group.extend(entries.try_iter().take(GROUP_MAX - 1));
+            // Whoever gave up waiting was told no: what the record announces does not happen.
+            group.retain(|entry| entry.taken.as_ref().is_none_or(|taken| !taken.is_closed()));
             let result = self.append(&group);
             for entry in group {
-                if let Some(taken) = entry.taken {
-                    // Whoever asked may be gone; the record stands all the same.
-                    let _ = taken.send(result.clone());
+                match (entry.taken, &result) {
+                    (Some(taken), _) => drop(taken.send(result.clone())),
+                    (None, Ok(())) => {}
+                    (None, Err(error)) => tracing::error!(%error, "a closing record is lost"),
                 }
             }
         }
@@ -162,8 +184,9 @@ impl Thread {
         if self.broken {
             bytes.push(b'\n');
         }
-        let first = self.seq;
         for entry in group {
+            let Some(stage) = &entry.stage else { continue };
+            // Counted on where a write fails, so that a gap tells of it.
             self.seq += 1;
             let line = AuditLine {
                 schema: SCHEMA.to_owned(),
@@ -171,7 +194,7 @@ impl Thread {
                 seq: self.seq,
                 at: self.clock.now().to_string(),
                 call: entry.call.clone(),
-                stage: entry.stage.clone(),
+                stage: stage.clone(),
             };
             serde_json::to_writer(&mut bytes, &line)
                 .map_err(|e| AuditError::Write(e.to_string()))?;
@@ -179,13 +202,27 @@ impl Thread {
         }
         let durable = group.iter().any(|entry| entry.durable);
         let written = self
-            .file
-            .write_all(&bytes)
+            .require_file()
+            .and_then(|()| self.file.write_all(&bytes))
             .and_then(|()| if durable { self.file.sync_data() } else { Ok(()) });
         self.broken = written.is_err();
-        written.map_err(|error| {
-            self.seq = first;
-            AuditError::Write(error.to_string())
-        })
+        written.map_err(|error| AuditError::Write(error.to_string()))
+    }
+
+    /// A file that was removed still takes what is written, and nobody will ever read it: another is
+    /// made in its place, or nothing is on record.
+    #[cfg(unix)]
+    fn require_file(&mut self) -> std::io::Result<()> {
+        use cap_std::fs::MetadataExt as _;
+        if self.file.metadata()?.nlink() == 0 {
+            self.file = open(&self.dir)?;
+            self.broken = false;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn require_file(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -45,7 +45,8 @@ impl log::Host for State {
             return Ok(());
         }
         self.log_bytes_left -= message.len();
-        let mut line = clean(&message).text;
+        // One record is one line: a plugin cannot write what looks like the host's own.
+        let mut line = clean(&message).text.replace(['\n', '\t'], " ");
         cut(&mut line, LINE_BYTES_MAX);
         let (plugin, call) = (&self.plugin, self.call_id());
         match level {

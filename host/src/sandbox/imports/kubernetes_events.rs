@@ -9,7 +9,7 @@ use super::{Answer, Door, Shut, object, within};
 use crate::capability::kubernetes as port;
 use crate::domain::capability::Capability;
 use crate::domain::name::{ClusterName, Namespace};
-use crate::domain::scope::Target;
+use crate::domain::scope::{EVENT, Target};
 
 /// Events where the plugin does not say.
 const LIMIT_DEFAULT: u32 = 50;
@@ -25,11 +25,13 @@ impl Host for State {
 
 async fn list(door: Door, query: EventQuery) -> Result<EventList, Shut> {
     let limit = within("limit", query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    let cluster = door.cluster(query.cluster.clone())?;
+    let cluster = door.cluster(query.cluster.clone()).await?;
     let kind = query.involved_kind.as_deref().map(kind).transpose()?;
     let name = query.involved_name.as_deref().map(object).transpose()?;
+    let (kinds, names) = (door.scope()?.kinds.clone(), door.scope()?.names.clone());
+    let is_named = query.namespace.is_some();
     let mut found = port::Events { events: Vec::new(), truncated: false };
-    for namespace in door.namespaces(&cluster, query.namespace.as_deref(), "Event").await? {
+    for namespace in door.namespaces(&cluster, query.namespace.as_deref(), EVENT).await? {
         let query = port::EventQuery {
             cluster: cluster.clone(),
             namespace: namespace.clone(),
@@ -37,9 +39,12 @@ async fn list(door: Door, query: EventQuery) -> Result<EventList, Shut> {
             involved_name: name.clone(),
             warnings_only: query.warnings_only,
         };
-        let page = one_namespace(&door, cluster.clone(), namespace, query).await?;
+        let page = one_namespace(&door, cluster.clone(), namespace, query, is_named).await?;
         found.truncated |= page.truncated;
-        found.events.extend(page.events);
+        let granted = page.events.into_iter().filter(|event| {
+            kinds.contains(&event.involved_kind) && names.contains(&event.involved_name)
+        });
+        found.events.extend(granted);
         if found.events.len() >= port::EVENTS_MAX {
             found.truncated = true;
             break;
@@ -54,7 +59,7 @@ async fn list(door: Door, query: EventQuery) -> Result<EventList, Shut> {
     let total = u32::try_from(found.events.len()).unwrap_or(u32::MAX);
     let now = door.now();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let events = found.events.into_iter().take(limit).map(|event| shown(event, now)).collect();
+    let events = found.events.iter().take(limit).map(|event| shown(event, now)).collect();
     Ok(EventList { events, total, truncated: found.truncated })
 }
 
@@ -63,12 +68,14 @@ async fn one_namespace(
     cluster: ClusterName,
     namespace: Option<Namespace>,
     query: port::EventQuery,
+    is_named: bool,
 ) -> Result<port::Events, Shut> {
-    let target = Target { cluster, namespace, kind: "Event", name: None };
+    let target = Target { cluster, namespace, kind: EVENT, name: None };
     door.check("list", &target).await?;
     let kubernetes = door.scene.ports.kubernetes.clone();
     let found = door.port(&target, async move { kubernetes.events(&query).await }).await?;
-    if found.events.is_empty() {
+    // One that the operator granted need not be there; one that the caller names has to be.
+    if is_named && found.events.is_empty() {
         door.require_namespace(&target).await?;
     }
     Ok(found)
@@ -84,7 +91,7 @@ fn kind(text: &str) -> Result<String, Shut> {
     }
 }
 
-fn shown(event: port::Event, now: jiff::Timestamp) -> Event {
+fn shown(event: &port::Event, now: jiff::Timestamp) -> Event {
     Event {
         namespace: clipped(&event.namespace),
         severity: clipped(&event.severity),

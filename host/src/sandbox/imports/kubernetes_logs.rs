@@ -42,7 +42,7 @@ async fn read(door: Door, query: LogQuery) -> Result<PodLog, Shut> {
         timestamps,
     } = query;
     let query = port::LogQuery {
-        cluster: door.cluster(cluster)?,
+        cluster: door.cluster(cluster).await?,
         namespace: namespace(&place)?,
         pod: object(&pod)?,
         container: container.as_deref().map(object).transpose()?,

@@ -72,7 +72,7 @@ async fn get_pod(
     place: String,
     name: String,
 ) -> Result<Pod, Shut> {
-    let (cluster, place, name) = (door.cluster(cluster)?, namespace(&place)?, object(&name)?);
+    let (cluster, place, name) = (door.cluster(cluster).await?, namespace(&place)?, object(&name)?);
     let target = Target {
         cluster: cluster.clone(),
         namespace: Some(place.clone()),
@@ -114,7 +114,7 @@ async fn list_namespaces(
     door: Door,
     cluster: Option<String>,
 ) -> Result<Vec<NamespaceRecord>, Shut> {
-    let cluster = door.cluster(cluster)?;
+    let cluster = door.cluster(cluster).await?;
     let target =
         Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: None };
     door.check("list", &target).await?;
@@ -122,7 +122,10 @@ async fn list_namespaces(
     let all = door.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
     let (scope, mode) = (door.scope()?, &door.scene.ports.mode);
     let now = door.now();
-    let granted = |name: &str| scope.namespaces.contains(name) && mode.namespaces.contains(name);
+    let granted = |name: &str| {
+        let in_scope = scope.namespaces.contains(name) && scope.names.contains(name);
+        in_scope && mode.namespaces.contains(name)
+    };
     Ok(all.iter().filter(|n| granted(&n.name)).map(|n| convert::namespace(n, now)).collect())
 }
 
@@ -134,7 +137,7 @@ async fn rollout(
     name: String,
 ) -> Result<Rollout, Shut> {
     let workload = WorkloadRef {
-        cluster: door.cluster(cluster)?,
+        cluster: door.cluster(cluster).await?,
         kind: convert::kind_in(kind),
         namespace: namespace(&place)?,
         name: object(&name)?,

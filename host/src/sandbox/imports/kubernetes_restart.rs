@@ -22,7 +22,7 @@ impl wit::Host for State {
 async fn request(door: Door, what: wit::Restart) -> Result<wit::Outcome, Shut> {
     let wit::Restart { cluster, kind, namespace: place, name, reason } = what;
     let workload = WorkloadRef {
-        cluster: door.cluster(cluster)?,
+        cluster: door.cluster(cluster).await?,
         kind: kind_in(kind),
         namespace: namespace(&place)?,
         name: object(&name)?,

@@ -93,20 +93,28 @@ impl Door {
         self.scene.grants.scope(self.capability).ok_or_else(missing)
     }
 
-    /// The cluster that is meant.
-    fn cluster(&self, name: Option<String>) -> Result<ClusterName, Shut> {
+    /// The cluster that is meant. One that is not granted is put on record, and looks like one that
+    /// is not there.
+    async fn cluster(&self, name: Option<String>) -> Result<ClusterName, Shut> {
         let ports = &self.scene.ports;
-        let Some(name) = name else {
-            return ports.default_cluster.clone().ok_or_else(|| {
-                invalid("name a cluster: there are several, and none is the default".to_owned())
-            });
+        let (meant, refusal) = match name {
+            Some(name) => (
+                ports.clusters.iter().find(|cluster| cluster.as_str() == name),
+                Shut::Told(Error::NotFound(format!("cluster `{name}` not found"))),
+            ),
+            None => (
+                ports.default_cluster.as_ref(),
+                invalid("name a cluster: none that is granted is the default".to_owned()),
+            ),
         };
-        let unknown = || Shut::Told(Error::NotFound(format!("cluster `{name}` not found")));
-        let known = ports.clusters.iter().find(|cluster| cluster.as_str() == name);
-        known
-            .filter(|c| self.scope().is_ok_and(|scope| scope.clusters.contains(c.as_str())))
-            .cloned()
-            .ok_or_else(unknown)
+        let Some(cluster) = meant else { return Err(refusal) };
+        if self.scope()?.clusters.contains(cluster.as_str()) {
+            return Ok(cluster.clone());
+        }
+        let (cluster, kind) = (cluster.clone(), "Cluster");
+        let target = Target { cluster, namespace: None, kind, name: None };
+        self.note("reach", &target, false).await?;
+        Err(refusal)
     }
 
     /// Checks a use against the grant and the mode, and puts it on record either way.
@@ -118,8 +126,18 @@ impl Door {
             || !is_namespaced(target.kind)
             || (scope.namespaces.is_all() && mode.namespaces.is_all());
         let allowed = wide && scope.contains(target) && mode.covers(target);
-        let used =
-            CapabilityUse { capability: self.capability, verb, target: target.clone(), allowed };
+        self.note(verb, target, allowed).await?;
+        if allowed {
+            return Ok(());
+        }
+        Err(Shut::Told(missing(target)))
+    }
+
+    /// Puts a use on record: one that is checked, or a look of the host's own that the guest did
+    /// not ask for, and whose answer it does not get.
+    async fn note(&self, verb: &'static str, target: &Target, allowed: bool) -> Result<(), Shut> {
+        let capability = self.capability;
+        let used = CapabilityUse { capability, verb, target: target.clone(), allowed };
         let begun = Instant::now();
         let recorded = self.scene.trail.used(&used).await;
         self.meter.add_recorded(begun.elapsed());
@@ -132,7 +150,7 @@ impl Door {
             %plugin, capability = %self.capability, %verb, %target, call = %self.scene.permit.call().id,
             "refused: outside of `grants.{plugin}.{}` or `mode.namespaces`", self.capability,
         );
-        Err(Shut::Told(missing(target)))
+        Ok(())
     }
 
     /// Drives a port where ports are driven. Dropped with the call, the port's work ends too.

@@ -78,6 +78,8 @@ impl Door {
         kind: &'static str,
     ) -> Result<Vec<String>, Shut> {
         let target = Target { cluster: cluster.clone(), namespace: None, kind, name: None };
+        let whole = Target { kind: "Namespace", ..target.clone() };
+        self.note("list", &whole, true).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let cluster = cluster.clone();
         let all = self.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
@@ -87,8 +89,12 @@ impl Door {
     /// An empty answer may mean that there is no such namespace, and the API server does not say.
     pub(super) async fn require_namespace(&self, target: &Target) -> Result<(), Shut> {
         let Some(name) = target.namespace.clone() else { return Ok(()) };
-        let kubernetes = self.scene.ports.kubernetes.clone();
         let cluster = target.cluster.clone();
+        let object = Some(name.to_string());
+        let looked =
+            Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: object };
+        self.note("get", &looked, true).await?;
+        let kubernetes = self.scene.ports.kubernetes.clone();
         let work = async move {
             match kubernetes.namespace(&cluster, &name).await {
                 // A server that may not look at namespaces cannot tell; the empty answer stands.
@@ -113,7 +119,7 @@ impl Door {
         F: Future<Output = Result<Page<T>, CapabilityError>> + Send + 'static,
     {
         let ListQuery { cluster, namespace, label_selector, limit, continue_ } = query;
-        let cluster = self.cluster(cluster)?;
+        let cluster = self.cluster(cluster).await?;
         let limit = within("limit", limit, PAGE_MAX, PAGE_MAX)?;
         if label_selector.as_ref().is_some_and(|s| s.len() > SELECTOR_BYTES_MAX) {
             return Err(invalid(format!(
@@ -157,7 +163,9 @@ impl Door {
                 self.require_namespace(&target).await?;
             }
             found.items.extend(page.items.into_iter().filter(|item| names.contains(name_of(item))));
-            found.remaining = page.remaining;
+            // The server counts what is not granted too, and only of this place.
+            let counts_all = names.is_all() && places.len() == 1;
+            found.remaining = page.remaining.filter(|_| counts_all);
             if page.continue_token.is_some() {
                 let namespace = place.as_ref().map(ToString::to_string);
                 found.next = Some(text(&Cursor { namespace, token: page.continue_token })?);

@@ -1,0 +1,214 @@
+//! From the request of a write to its effect, with a person's answer between them.
+
+use std::time::Duration;
+
+use expect_test::expect;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use toolgate::domain::name::ApprovalId;
+use toolgate::governance::approval::{Folder, Status};
+use toolgate::governance::audit::Stage;
+use toolgate_tests::{House, Part};
+
+const CONFIG: &str = "
+    [mode]
+    read_only = false
+    [grants.remediation.kubernetes-restart]
+    namespaces = [\"shop\"]
+";
+
+/// Longer than anything here takes.
+const SOON: Duration = Duration::from_secs(10);
+
+fn checkout() -> Value {
+    json!({"namespace": "shop", "deployment_name": "checkout"})
+}
+
+async fn house() -> House {
+    House::of(&["plugins/remediation"], CONFIG).await
+}
+
+async fn request(house: &House) -> ApprovalId {
+    let answer = house.ask("alice", "restart_deployment", checkout()).await;
+    assert!(answer.contains("approval"), "{answer}");
+    let open = folder(house).list(NOW).unwrap();
+    let (file, _) = open.iter().find(|(_, status)| *status == Status::Pending).expect("a request");
+    file.id.parse().unwrap()
+}
+
+/// Earlier than every request of these tests lapses.
+const NOW: &str = "2020-01-01T00:00:00Z";
+
+fn folder(house: &House) -> Folder {
+    Folder::open(&house.approvals_dir()).unwrap()
+}
+
+/// What went to the cluster to change it: a rehearsal does not.
+fn writes(house: &House) -> usize {
+    let requests = house.cluster("demo").requests();
+    requests.iter().filter(|r| r.method != "GET" && !r.query.contains("dryRun=All")).count()
+}
+
+/// How the request ended, once the host has noticed that it did.
+async fn ended(house: &House, id: &ApprovalId) -> Status {
+    let began = Instant::now();
+    while house.inner.effects.has_open() {
+        assert!(began.elapsed() < SOON, "it stays open");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    folder(house).show(id, NOW).unwrap().1
+}
+
+#[tokio::test]
+async fn a_write_waits_for_a_yes_and_happens_once() {
+    let house = house().await;
+    let id = request(&house).await;
+    assert_eq!(request(&house).await, id, "the same question is the same request");
+    assert_eq!(writes(&house), 0);
+    folder(&house).answer(&id, true, "olga", None, NOW).unwrap();
+    assert_eq!(ended(&house, &id).await, Status::Executed);
+    assert_eq!(writes(&house), 1);
+    assert!(folder(&house).answer(&id, true, "olga", None, NOW).is_err(), "an answer is final");
+    let answer = house.ask("alice", "restart_deployment", checkout()).await;
+    assert!(answer.starts_with("output: Performed"), "{answer}");
+    assert_eq!(writes(&house), 1);
+    let lines = house.record().settled().await;
+    let stages: Vec<_> = lines.iter().map(|line| line.stage.as_str()).collect();
+    expect![[r#"
+        received
+        admitted
+        used
+        approval-requested
+        completed
+        received
+        admitted
+        used
+        completed
+        approval-decided
+        intent
+        effect
+        received
+        admitted
+        used
+        completed"#]]
+    .assert_eq(&stages.join("\n"));
+}
+
+#[tokio::test]
+async fn a_no_is_told_with_its_reason_and_nothing_happens() {
+    let house = house().await;
+    let id = request(&house).await;
+    folder(&house).answer(&id, false, "olga", Some("not today".to_owned()), NOW).unwrap();
+    assert_eq!(ended(&house, &id).await, Status::Denied);
+    let answer = house.ask("alice", "restart_deployment", checkout()).await;
+    expect!["tool-error: denied: restart of deployment `shop/checkout`: the operator said no: not today. Nothing was changed."].assert_eq(&answer);
+    assert_eq!(writes(&house), 0);
+}
+
+#[tokio::test]
+async fn invariant_08_an_object_that_changed_after_the_yes_is_left_alone() {
+    let house = house().await;
+    let id = request(&house).await;
+    scale(&house).await;
+    let n_writes = writes(&house);
+    folder(&house).answer(&id, true, "olga", None, NOW).unwrap();
+    assert_eq!(ended(&house, &id).await, Status::Failed);
+    let answer = house.ask("alice", "restart_deployment", checkout()).await;
+    expect!["tool-error: denied: restart of deployment `shop/checkout`: deployment `checkout` was changed since the plan (generation 9 then, 10 now); ask again for a new plan. Nothing was changed."].assert_eq(&answer);
+    let lines = house.record().settled().await;
+    let effects = lines.iter().filter_map(|line| match &line.stage {
+        Stage::Effect { result, .. } => Some(result.as_str()),
+        _ => None,
+    });
+    expect!["deployment `checkout` was changed since the plan (generation 9 then, 10 now); ask again for a new plan"].assert_eq(&effects.collect::<Vec<_>>().join("\n"));
+    // What was sent carried what was approved, and the cluster refused it.
+    assert!(writes(&house) <= n_writes + 1);
+}
+
+/// Somebody else changes the deployment.
+async fn scale(house: &House) {
+    let body = serde_json::to_vec(&json!({"spec": {"replicas": 5}})).unwrap();
+    let request = http::Request::patch("/apis/apps/v1/namespaces/shop/deployments/checkout")
+        .header("content-type", "application/merge-patch+json")
+        .body(body)
+        .unwrap();
+    house.cluster("demo").client().request::<Value>(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn invariant_08_a_request_whose_file_was_changed_is_not_executed() {
+    let house = house().await;
+    let id = request(&house).await;
+    let file = house.approvals_dir().join(format!("{id}.request.json"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("checkout", "frontend")).unwrap();
+    // The person sees another deployment and agrees to that.
+    folder(&house).answer(&id, true, "olga", None, NOW).unwrap();
+    assert_eq!(ended(&house, &id).await, Status::Failed);
+    assert_eq!(writes(&house), 0);
+}
+
+#[tokio::test]
+async fn invariant_04_an_approved_write_without_a_record_does_not_happen() {
+    let house = house().await;
+    let id = request(&house).await;
+    house.record().settled().await;
+    std::fs::remove_dir_all(house.audit_dir()).unwrap();
+    folder(&house).answer(&id, true, "olga", None, NOW).unwrap();
+    assert_eq!(ended(&house, &id).await, Status::Failed);
+    assert_eq!(writes(&house), 0);
+}
+
+#[tokio::test]
+async fn invariant_09_no_tool_answers_a_request() {
+    let grants = "
+        [grants.pods.kubernetes-read]
+        namespaces = [\"*\"]
+        [grants.pods.kubernetes-events]
+        namespaces = [\"*\"]
+        [grants.logs.kubernetes-logs]
+        namespaces = [\"*\"]
+        [grants.events.kubernetes-events]
+        namespaces = [\"*\"]
+        [grants.workloads.kubernetes-read]
+        namespaces = [\"*\"]
+        [grants.nodes.kubernetes-read]
+        namespaces = [\"*\"]
+    ";
+    let sources = ["events", "logs", "nodes", "pods", "remediation", "workloads"];
+    let sources = sources.map(|name| format!("plugins/{name}"));
+    let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+    let house = House::of(&sources, &format!("{CONFIG}{grants}")).await;
+    let sandbox = house.gateway().sandbox();
+    let tools: Vec<_> = sandbox
+        .tools()
+        .map(|tool| {
+            let uses: Vec<_> = tool.offer.uses.iter().map(|used| used.as_str()).collect();
+            let (name, tier) = (tool.listing.name.as_str(), tool.listing.tier.as_str());
+            format!("{name:<20} {tier:<10} {}", uses.join(", "))
+        })
+        .collect();
+    expect![[r#"
+        describe_pod         read       kubernetes-events, kubernetes-read
+        get_node_status      read       kubernetes-read
+        get_pod_logs         read       kubernetes-logs
+        get_pod_status       read       kubernetes-read
+        get_recent_events    read       kubernetes-events
+        list_deployments     read       kubernetes-read
+        list_failing_pods    read       kubernetes-read
+        list_pods            read       kubernetes-read
+        restart_deployment   reversible kubernetes-restart"#]]
+    .assert_eq(&tools.join("\n"));
+}
+
+#[tokio::test]
+async fn invariant_10_a_tool_that_calls_itself_harmless_can_do_no_harm() {
+    let mut part = Part::find("plugins/remediation");
+    let honest = "uses = [\"kubernetes-restart\"]";
+    assert!(part.manifest.contains(honest));
+    part.manifest = part.manifest.replace(honest, "uses = []");
+    let house = House::builder().with_part(part).config(CONFIG).build().await;
+    let answer = house.ask("alice", "restart_deployment", checkout()).await;
+    expect!["tool-error: denied: the tool `restart_deployment` does not list `kubernetes-restart` under `uses` in its plugin's manifest"].assert_eq(&answer);
+    assert!(house.cluster("demo").requests().is_empty());
+}

@@ -1,0 +1,268 @@
+//! What an operator reads of calls: what they answer, what waits for a person, what is on record.
+
+use expect_test::expect;
+use serde_json::Value;
+
+use crate::cli::furnished;
+
+#[test]
+fn one_call_and_the_ways_in_which_it_fails() {
+    let pod = ["--arg", "namespace=shop", "--arg"];
+    let status = |last: &'static str| [&["call", "get_pod_status"], &pod[..], &[last]].concat();
+    let commands: [&[&str]; 10] = [
+        &["call", "list_pods", "--arg", "namespace=shop", "--arg", "label_selector=app=none"],
+        &["call", "format_disk"],
+        &["call", "Format-Disk!"],
+        &["call", "get_pod_status", "--arg", "namespace=shop"],
+        &status("pod_nam=checkout"),
+        &status("pod_name=nobody"),
+        &["call", "get_pod_status", "--arg", "namespace=bank", "--arg", "pod_name=nobody"],
+        &["call", "list_pods", "--args-json", "[]"],
+        &["call", "list_pods", "--args-json", r#"{"namespace": 1}"#],
+        &["call", "list_pods", "--arg", "namespace"],
+    ];
+    furnished().check(&commands, &expect![[r#"
+        $ toolgate call list_pods --arg namespace=shop --arg label_selector=app=none
+        No pods in `shop`.
+        --- exit code 0
+
+        $ toolgate call format_disk
+        --- on standard error
+        error: there is no tool `format_disk`
+
+        hint: `toolgate tools` lists them
+        --- exit code 1
+
+        $ toolgate call Format-Disk!
+        --- on standard error
+        error: invalid value 'Format-Disk!' for '<TOOL>': `Format-Disk!` is not a valid tool name: `^[a-z][a-z0-9_]{0,63}$`
+
+        hint: `--help` after a command says what it takes, with examples
+        --- exit code 2
+
+        $ toolgate call get_pod_status --arg namespace=shop
+        --- on standard error
+        error: the arguments do not fit: "pod_name" is a required property
+
+        hint: `toolgate tools --json` has the tool's schema
+        --- exit code 1
+
+        $ toolgate call get_pod_status --arg namespace=shop --arg pod_nam=checkout
+        --- on standard error
+        error: the tool takes no argument `pod_nam`
+
+        hint: did you mean `pod_name`?
+        --- exit code 1
+
+        $ toolgate call get_pod_status --arg namespace=shop --arg pod_name=nobody
+        --- on standard error
+        error: not found: Pod `nobody` not found in namespace `shop` of cluster `demo`, or not granted
+
+        hint: the tool ran and failed; `toolgate audit --last 1` shows what it used
+        --- exit code 1
+
+        $ toolgate call get_pod_status --arg namespace=bank --arg pod_name=nobody
+        --- on standard error
+        error: not found: Pod `nobody` not found in namespace `bank` of cluster `demo`, or not granted
+
+        hint: the tool ran and failed; `toolgate audit --last 1` shows what it used
+        --- exit code 1
+
+        $ toolgate call list_pods --args-json []
+        --- on standard error
+        error: invalid value '[]' for '--args-json <JSON>': it is no JSON object
+
+        hint: say `--args-json '{"namespace": "shop"}'`
+        --- exit code 2
+
+        $ toolgate call list_pods --args-json {"namespace": 1}
+        --- on standard error
+        error: the arguments do not fit: `/namespace`: 1 is not of type "string"
+
+        hint: `toolgate tools --json` has the tool's schema
+        --- exit code 1
+
+        $ toolgate call list_pods --arg namespace
+        --- on standard error
+        error: invalid value 'namespace' for '--arg <KEY=VALUE>': there is no `=`
+
+        hint: say `--arg namespace=shop`
+        --- exit code 2
+    "#]]);
+}
+
+#[test]
+fn a_write_of_one_call_lapses_with_it() {
+    let home = furnished();
+    let ask = [
+        "call",
+        "restart_deployment",
+        "--args-json",
+        r#"{"namespace": "shop", "deployment_name": "checkout", "reason": "\u001b[2Jit is full"}"#,
+    ];
+    expect![[r#"
+        $ toolgate call restart_deployment --args-json {"namespace": "shop", "deployment_name": "checkout", "reason": "\u001b[2Jit is full"}
+        Approval required, nothing was changed yet: restart of deployment `shop/checkout`
+        Approval: <id>, expires <time>
+        Pods to be replaced: 3: checkout-7d9f8b6c54-mk4zq, checkout-7d9f8b6c54-qp7rj, checkout-7d9f8b6c54-x2v8k
+        Change: spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]: nothing -> <time>
+        Warning: not every pod is available now: 1 of 3 new replicas are available
+        Warning: disruption budget `checkout` allows no disruption now, and a rolling restart does not ask it
+        Next: a person has to run `toolgate approvals show <id>` and approve it; then call this tool again with the same arguments
+        --- on standard error
+
+        note: the request lapses as this command ends; `--wait` waits for the answer, and a server (`toolgate serve`) holds requests for as long as it runs
+        --- exit code 0
+    "#]].assert_eq(&home.seen(&ask));
+    let listed = home.run(&["approvals", "list", "--json"]).json();
+    let id = listed[0]["request"]["id"].as_str().expect("a request").to_owned();
+    let commands: [&[&str]; 7] = [
+        &["approvals", "list"],
+        &["approvals", "show", &id],
+        &["approvals", "approve", &id],
+        &["approvals", "deny", &id],
+        &["approvals", "show", "nobody22nobody22"],
+        &["approvals", "approve", "../../etc/passwd"],
+        &["approvals", "deny", &id, "--reason", ""],
+    ];
+    let all: Vec<_> = commands.iter().map(|arguments| home.seen(arguments)).collect();
+    expect![[r#"
+        $ toolgate approvals list
+        ID                STATUS   WHAT                                      FOR     REQUESTED             EXPIRES
+        <id>  expired  restart Deployment shop/checkout in demo  ada@os  <time>  <time>
+        --- exit code 0
+
+        $ toolgate approvals show <id>
+        restart Deployment shop/checkout in demo
+        status     expired
+        asked by   ada@os
+        through    restart_deployment of plugin remediation
+        code       sha256:<digest>
+        object     uid <uid>, generation 9
+        requested  <time>
+        expires    <time>
+        caller says “it is full”
+
+        changes
+          spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]
+          + <time>
+        replaces 3 pods
+          checkout-7d9f8b6c54-mk4zq
+          checkout-7d9f8b6c54-qp7rj
+          checkout-7d9f8b6c54-x2v8k
+        ! not every pod is available now: 1 of 3 new replicas are available
+        ! disruption budget `checkout` allows no disruption now, and a rolling restart does not ask it
+        expired at <time>: the server that held the request ended
+        --- exit code 0
+
+        $ toolgate approvals approve <id>
+        --- on standard error
+        error: approval `<id>` is expired already
+
+        hint: the caller has to ask again for a new one
+        --- exit code 1
+
+        $ toolgate approvals deny <id>
+        --- on standard error
+        error: approval `<id>` is expired already
+
+        hint: the caller has to ask again for a new one
+        --- exit code 1
+
+        $ toolgate approvals show <id>
+        --- on standard error
+        error: there is no approval `<id>`
+
+        hint: `toolgate approvals list` shows what there is
+        --- exit code 1
+
+        $ toolgate approvals approve ../../etc/passwd
+        --- on standard error
+        error: invalid value '../../etc/passwd' for '<ID>': `../../etc/passwd` is not a valid approval id: 8 to 64 lower-case letters and digits
+
+        hint: `--help` after a command says what it takes, with examples
+        --- exit code 2
+
+        $ toolgate approvals deny <id> --reason
+        --- on standard error
+        error: invalid value '' for '--reason <TEXT>': it is empty
+
+        hint: say 1 to 500 characters in one line
+        --- exit code 2
+    "#]].assert_eq(&all.join("\n").replace(&id, "<id>"));
+}
+
+#[test]
+fn nothing_waits_and_nothing_is_recorded_at_first() {
+    let commands: [&[&str]; 3] = [&["approvals", "list"], &["audit"], &["audit", "--last", "0"]];
+    furnished().check(&commands, &expect![[r#"
+        $ toolgate approvals list
+        Nothing waits for an answer.
+        --- exit code 0
+
+        $ toolgate audit
+        --- on standard error
+        error: `<home>/state/audit/audit.jsonl` cannot be read: No such file or directory (os error 2)
+
+        hint: the log begins with the first call
+        --- exit code 1
+
+        $ toolgate audit --last 0
+        --- on standard error
+        error: invalid value '0' for '--last <N>': 0 is not in 1..=100000
+
+        hint: `--help` after a command says what it takes, with examples
+        --- exit code 2
+    "#]]);
+}
+
+#[test]
+fn the_record_of_what_was_called() {
+    let home = furnished();
+    home.run(&["call", "list_pods", "--arg", "namespace=shop"]).good();
+    home.run(&["call", "get_pod_status", "--arg", "namespace=bank", "--arg", "pod_name=safe"]);
+    home.run(&["call", "get_pod_status", "--arg", "namespace=shop", "--as", "eve"]);
+    home.check(&[&["audit"], &["audit", "--last", "1"]], &expect![[r#"
+        $ toolgate audit
+        <time> <call> received           ada@os list_pods {"namespace":"shop"}
+        <time> <call> admitted           plugin pods, read
+        <time> <call> used               kubernetes-read list Pod shop/* in demo
+        <time> <call> completed          output <n> bytes in <n> ms
+        <time> <call> received           ada@os get_pod_status {"namespace":"bank","pod_name":"safe"}
+        <time> <call> admitted           plugin pods, read
+        <time> <call> used               kubernetes-read get Pod bank/safe in demo  REFUSED
+        <time> <call> completed          tool-error <n> bytes in <n> ms: not found: Pod `safe` not found in namespace `bank` of cluster `demo`, or not granted
+        <time> <call> received           eve@os get_pod_status {"namespace":"shop"}
+        <time> <call> refused            invalid-arguments: the arguments do not fit: "pod_name" is a required property
+        --- exit code 0
+
+        $ toolgate audit --last 1
+        <time> <call> received           eve@os get_pod_status {"namespace":"shop"}
+        <time> <call> refused            invalid-arguments: the arguments do not fit: "pod_name" is a required property
+        --- exit code 0
+    "#]]);
+
+    let lines = home.run(&["audit", "--json"]).good();
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let one = home.run(&["audit", "--call", first["call"].as_str().unwrap()]).good();
+    assert_eq!(one.lines().count(), 4, "{one}");
+    // A stranger's line is shown, never passed over, and moves no cursor.
+    let log = home.path().join("state/audit/audit.jsonl");
+    let mut text = std::fs::read_to_string(&log).unwrap();
+    text.push_str("\u{1b}[2Jnothing happened here\n{\"half\":");
+    std::fs::write(&log, text).unwrap();
+    let last = home.run(&["audit"]).good();
+    expect!["unreadable �[2Jnothing happened here"].assert_eq(last.lines().last().unwrap());
+    // Half a line, of a machine that lost its power, takes no record with it.
+    home.run(&["call", "list_pods", "--arg", "namespace=shop"]).good();
+    let after = home.run(&["audit"]).good();
+    let after = after.strip_prefix(&last).unwrap();
+    expect![[r#"
+        unreadable {"half":
+        <time> <call> received           ada@os list_pods {"namespace":"shop"}
+        <time> <call> admitted           plugin pods, read
+        <time> <call> used               kubernetes-read list Pod shop/* in demo
+        <time> <call> completed          output <n> bytes in <n> ms
+    "#]]
+    .assert_eq(&home.tame(after));
+}

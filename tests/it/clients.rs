@@ -1,0 +1,247 @@
+//! Clients that other people wrote, over both transports and in both eras of the protocol. What our
+//! own client and our own server misread in the same way shows only here.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use toolgate_tests::repository;
+
+use crate::program::{Home, Http, Printed, TOOLS};
+
+/// The eras, as the Inspector names them, and the version that each ends up with.
+const ERAS: [(&str, &str); 2] = [("legacy", "2025-11-25"), ("modern", "2026-07-28")];
+
+/// The same for the Python SDK, which either asks first what the server speaks, or does not ask: then
+/// nobody tells it the server's name.
+const MODES: [(&str, &str, Option<&str>); 3] = [
+    ("legacy", "2025-11-25", Some("toolgate")),
+    ("auto", "2026-07-28", Some("toolgate")),
+    ("2026-07-28", "2026-07-28", None),
+];
+
+/// Every tool with arguments that fit.
+fn calls() -> Vec<(&'static str, Value)> {
+    let checkout = "checkout-7d9f8b6c54-qp7rj";
+    vec![
+        ("describe_pod", json!({"namespace": "shop", "pod_name": checkout})),
+        ("get_node_status", json!({})),
+        ("get_pod_logs", json!({"namespace": "shop", "pod_name": checkout, "previous": true})),
+        ("get_pod_status", json!({"namespace": "shop", "pod_name": "cart-db-0"})),
+        ("get_recent_events", json!({"namespace": "shop", "limit": 5})),
+        ("list_deployments", json!({"namespace": "shop"})),
+        ("list_failing_pods", json!({"namespace": "shop"})),
+        ("list_pods", json!({"namespace": "shop", "label_selector": "app=checkout"})),
+        ("restart_deployment", json!({"namespace": "shop", "deployment_name": "checkout"})),
+    ]
+}
+
+/// What of the structured content is the same each time, by path.
+fn expected(tool: &str) -> Vec<(&'static str, Value)> {
+    match tool {
+        "describe_pod" => vec![
+            ("/owner", json!("ReplicaSet/checkout-7d9f8b6c54")),
+            ("/pod/containers/0/last_termination/exit_code", json!(137)),
+            ("/labels/team", json!("storefront")),
+        ],
+        "get_node_status" => {
+            vec![("/total", json!(3)), ("/unhealthy", json!(1)), ("/nodes/0/name", json!("node-2"))]
+        }
+        "get_pod_logs" => vec![
+            ("/container", json!("checkout")),
+            ("/lines_read", json!(100)),
+            ("/truncated", json!(true)),
+        ],
+        "get_pod_status" => vec![
+            ("/phase", json!("Running")),
+            ("/failing", json!(false)),
+            ("/containers/0/image", json!("registry.example/library/postgres:17.5")),
+        ],
+        "get_recent_events" => vec![("/total", json!(27)), ("/events/4/namespace", json!("shop"))],
+        "list_deployments" => vec![
+            ("/total", json!(3)),
+            ("/deployments/1/name", json!("checkout")),
+            ("/deployments/1/state", json!("progressing")),
+        ],
+        "list_failing_pods" => vec![
+            ("/failing_total", json!(3)),
+            ("/pods/1/name", json!("checkout-7d9f8b6c54-qp7rj")),
+            ("/pods/1/last_termination/reason", json!("OOMKilled")),
+        ],
+        "list_pods" => vec![("/total", json!(3)), ("/pods/2/restarts", json!(5))],
+        "restart_deployment" => vec![
+            ("/outcome", json!("approval_required")),
+            ("/generation", json!(9)),
+            ("/pods_total", json!(3)),
+        ],
+        other => panic!("`{other}` has no values here"),
+    }
+}
+
+/// Compares a tool's result with what it is to hold, and adds what differs.
+fn compare(problems: &mut String, tool: &str, result: &Value) {
+    if result["isError"].as_bool() == Some(true) || result["structuredContent"].is_null() {
+        let _ = writeln!(problems, "{tool}: {result}");
+        return;
+    }
+    if result["content"][0]["text"].as_str().is_none_or(str::is_empty) {
+        let _ = writeln!(problems, "{tool}: no text");
+    }
+    for (path, wanted) in expected(tool) {
+        let found = result["structuredContent"].pointer(path);
+        if found != Some(&wanted) {
+            let _ = writeln!(problems, "{tool}: `{path}` is {found:?} and not {wanted}");
+        }
+    }
+}
+
+/// A client's program, as `cargo xtask test` names it. None where the clients are left out on
+/// purpose: silence would look like a test that went well.
+#[expect(clippy::disallowed_methods, reason = "xtask names the clients' programs in variables")]
+fn client(variable: &str) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
+        return Some(path.into());
+    }
+    assert!(
+        std::env::var_os("TOOLGATE_NO_CLIENTS").is_some(),
+        "`{variable}` is not set: `cargo xtask test` fetches the clients and sets it; \
+         `cargo xtask test --no-clients` leaves these tests out"
+    );
+    eprintln!("left out: TOOLGATE_NO_CLIENTS is set");
+    None
+}
+
+const STDIO: [&str; 2] = ["demo", "--stdio"];
+const HTTP: [&str; 3] = ["demo", "--http", "127.0.0.1:0"];
+
+fn python(home: &Home, era: &str, target: &[&str]) -> Option<Value> {
+    let mut all = calls();
+    all.push(("get_pod_status", json!({"namespace": "shop", "pod_name": "nobody"})));
+    all.push(("get_pod_status", json!({"namespace": "shop"})));
+    all.push(("format_disk", json!({})));
+    let mut python = Command::new(client("TOOLGATE_PYTHON")?);
+    python.env_clear().envs(home.environment()).current_dir(home.path());
+    python.arg(repository().join("tests/clients/every_tool.py"));
+    python.arg(era).arg(json!(all).to_string()).args(target);
+    Some(Printed::of(&python.output().unwrap()).json())
+}
+
+fn check_python(mode: (&str, &str, Option<&str>), http: bool) {
+    let (era, version, name) = mode;
+    let home = Home::new();
+    let seen = if http {
+        let server = Http::start(&home, &HTTP);
+        python(&home, era, &[&server.url()])
+    } else {
+        let program = toolgate_tests::toolgate();
+        python(&home, era, &[&[program.to_str().unwrap()], &STDIO[..]].concat())
+    };
+    let Some(seen) = seen else { return };
+    assert_eq!((&seen["version"], &seen["server"]), (&json!(version), &json!(name)));
+    let names = seen["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), TOOLS);
+    let results = seen["results"].as_array().unwrap();
+    let mut problems = String::new();
+    for ((tool, _), result) in calls().iter().zip(results) {
+        compare(&mut problems, tool, result);
+    }
+    assert_eq!(problems, "");
+    let [nobody, misfit, unknown] = &results[calls().len()..] else { panic!("{results:?}") };
+    let said = |result: &Value| result["content"][0]["text"].as_str().unwrap().to_owned();
+    assert_eq!(nobody["isError"], true);
+    assert!(said(nobody).starts_with("not found: Pod `nobody`"), "{nobody}");
+    assert_eq!(misfit["isError"], true);
+    assert!(said(misfit).contains(r#""pod_name" is a required property"#), "{misfit}");
+    assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
+}
+
+#[test]
+fn the_python_sdk_calls_every_tool_over_stdio() {
+    MODES.into_iter().for_each(|mode| check_python(mode, false));
+}
+
+#[test]
+fn the_python_sdk_calls_every_tool_over_http() {
+    MODES.into_iter().for_each(|mode| check_python(mode, true));
+}
+
+/// One command of the Inspector: each is a client of its own, with a session of its own.
+struct Inspector<'a> {
+    home: &'a Home,
+    node: PathBuf,
+    script: PathBuf,
+    era: &'a str,
+    target: Vec<String>,
+}
+
+impl Inspector<'_> {
+    fn run(&self, arguments: &[&str]) -> Printed {
+        let mut command = Command::new(&self.node);
+        command.env_clear().envs(self.home.environment()).current_dir(self.home.path());
+        command.arg(&self.script).arg("--cli").args(&self.target);
+        if self.target.len() > 1 {
+            for (name, value) in self.home.environment() {
+                command.arg("-e").arg(format!("{name}={value}"));
+            }
+        }
+        command.args(["--protocol-era", self.era, "--format", "json", "--quiet"]);
+        Printed::of(&command.args(arguments).output().unwrap())
+    }
+
+    fn call(&self, tool: &str, arguments: &Value) -> Printed {
+        let arguments = arguments.to_string();
+        self.run(&["--method", "tools/call", "--tool-name", tool, "--tool-args-json", &arguments])
+    }
+
+    fn check(&self, version: &str) {
+        let hello = self.run(&["--method", "initialize"]);
+        assert_eq!(hello.json()["result"]["protocolVersion"], version, "{hello:?}");
+        // Strict: what other clients' readings of JSON Schema would stumble over is a failure.
+        let listed = self.run(&["--method", "tools/list", "--strict"]);
+        assert_eq!(listed.code, Some(0), "{listed:?}");
+        let listed = listed.json();
+        let tools = listed["result"]["tools"].as_array().unwrap();
+        let names = tools.iter().map(|tool| tool["name"].as_str().unwrap());
+        assert_eq!(names.collect::<Vec<_>>(), TOOLS);
+        let mut problems = String::new();
+        for (tool, arguments) in calls() {
+            let printed = self.call(tool, &arguments);
+            assert_eq!(printed.code, Some(0), "{tool}: {printed:?}");
+            compare(&mut problems, tool, &printed.json()["result"]);
+        }
+        assert_eq!(problems, "");
+        let nobody =
+            self.call("get_pod_status", &json!({"namespace": "shop", "pod_name": "nobody"}));
+        assert_eq!((nobody.code, &nobody.json()["result"]["isError"]), (Some(5), &json!(true)));
+    }
+}
+
+fn check_inspector(http: bool) {
+    for (era, version) in ERAS {
+        let (Some(node), Some(script)) = (client("TOOLGATE_NODE"), client("TOOLGATE_INSPECTOR"))
+        else {
+            return;
+        };
+        let home = Home::new();
+        let server = http.then(|| Http::start(&home, &HTTP));
+        let target = match &server {
+            Some(server) => vec![server.url()],
+            None => {
+                let program = toolgate_tests::toolgate().to_str().unwrap().to_owned();
+                [vec![program], STDIO.map(str::to_owned).to_vec()].concat()
+            }
+        };
+        Inspector { home: &home, node, script, era, target }.check(version);
+    }
+}
+
+#[test]
+fn the_inspector_calls_every_tool_over_stdio() {
+    check_inspector(false);
+}
+
+#[test]
+fn the_inspector_calls_every_tool_over_http() {
+    check_inspector(true);
+}

@@ -1,0 +1,251 @@
+//! Building a house, calling its tools, and looking at what it keeps.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use toolgate::backend::demo::DemoCluster;
+use toolgate::capability::progress::NoProgress;
+use toolgate::config::Config;
+use toolgate::domain::call::{Outcome, ToolCall};
+use toolgate::domain::principal::Principal;
+use toolgate::gateway::{CallContext, CallError, Gateway, Tools as _};
+use toolgate::sandbox::Compiler;
+use toolgate::wiring::{self, APPROVALS_DIR, AUDIT_DIR, WiringError};
+
+use crate::parts::{self, Part};
+use crate::record::Record;
+use crate::turn::Turn;
+
+/// The cluster of a configuration that names none.
+const CLUSTER: &str = "[clusters.demo]\ndemo = true\n";
+
+/// A house to be.
+#[derive(Debug)]
+pub struct Builder {
+    parts: Vec<Part>,
+    text: String,
+    compiler: Compiler,
+    cache_dir: PathBuf,
+    state_dir: Option<PathBuf>,
+    alone: bool,
+}
+
+/// A house that serves, in folders of its own.
+pub struct House {
+    /// The house itself.
+    pub inner: wiring::House,
+    state_dir: PathBuf,
+    _dirs: TempDir,
+    _turn: Turn,
+}
+
+impl Builder {
+    /// Adds a component by where it comes from: `plugins/pods`, `guests/echo`, `wat/trap`.
+    #[must_use]
+    pub fn with(self, source: &str) -> Self {
+        self.with_part(Part::find(source))
+    }
+
+    /// Adds a component.
+    #[must_use]
+    pub fn with_part(mut self, part: Part) -> Self {
+        self.parts.push(part);
+        self
+    }
+
+    /// Adds lines to the configuration. One that names no cluster gets the embedded one, `demo`.
+    #[must_use]
+    pub fn config(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self.text.push('\n');
+        self
+    }
+
+    /// Compiles with another program than Toolgate's.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
+    }
+
+    /// Keeps compiled code in a folder of its own. Others share one, so that each component of the
+    /// tests is compiled once.
+    #[must_use]
+    pub fn cache_dir(mut self, folder: &Path) -> Self {
+        folder.clone_into(&mut self.cache_dir);
+        self
+    }
+
+    /// Keeps records and approvals in a given folder.
+    #[must_use]
+    pub fn state_dir(mut self, folder: &Path) -> Self {
+        self.state_dir = Some(folder.to_owned());
+        self
+    }
+
+    /// Waits until no other house of this process stands, and lets none stand beside it: for what
+    /// measures time.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// Builds it.
+    pub async fn build(self) -> House {
+        self.try_build().await.unwrap_or_else(|error| panic!("there is no house: {error}"))
+    }
+
+    /// Builds it, or says why not.
+    ///
+    /// # Errors
+    /// Why there is no house.
+    pub async fn try_build(self) -> Result<House, WiringError> {
+        let turn = Turn::take(self.alone).await;
+        let dirs = tempfile::tempdir().unwrap();
+        let plugins_dir = dirs.path().join("plugins");
+        std::fs::create_dir(&plugins_dir).unwrap();
+        for part in &self.parts {
+            part.lay_out(&plugins_dir);
+        }
+        let state_dir = self.state_dir.unwrap_or_else(|| dirs.path().join("state"));
+        let cluster = if self.text.contains("[clusters.") { "" } else { CLUSTER };
+        let text = format!(
+            "plugins_dir = {plugins_dir:?}\nstate_dir = {state_dir:?}\ncache_dir = {:?}\n{cluster}{}",
+            self.cache_dir, self.text
+        );
+        let config = Config::parse(&text, dirs.path()).unwrap_or_else(|error| panic!("{error}"));
+        let inner = wiring::build(config, self.compiler).await?;
+        Ok(House { inner, state_dir, _dirs: dirs, _turn: turn })
+    }
+}
+
+impl House {
+    /// A house to be, without any plugin.
+    pub fn builder() -> Builder {
+        Builder {
+            parts: Vec::new(),
+            text: String::new(),
+            compiler: Compiler::Child(parts::toolgate()),
+            cache_dir: parts::target_dir().join("test-cache"),
+            state_dir: None,
+            alone: false,
+        }
+    }
+
+    /// A house of these components and this configuration.
+    pub async fn of(sources: &[&str], config: &str) -> Self {
+        let builder = sources.iter().fold(Self::builder(), |builder, source| builder.with(source));
+        builder.config(config).build().await
+    }
+
+    /// Where calls come in.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.inner.gateway
+    }
+
+    /// The embedded cluster of that name.
+    pub fn cluster(&self, name: &str) -> &DemoCluster {
+        self.inner.embedded.get(&name.parse().unwrap()).expect("the cluster is embedded")
+    }
+
+    /// Where approvals lie.
+    pub fn approvals_dir(&self) -> PathBuf {
+        self.state_dir.join(APPROVALS_DIR)
+    }
+
+    /// Where the audit log lies.
+    pub fn audit_dir(&self) -> PathBuf {
+        self.state_dir.join(AUDIT_DIR)
+    }
+
+    /// What was recorded.
+    pub fn record(&self) -> Record {
+        Record::of(&self.audit_dir())
+    }
+
+    /// Why plugins do not serve, one text for all.
+    pub fn failures(&self) -> String {
+        let failures = self.gateway().sandbox().failures();
+        failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The names of the tools that the principal sees.
+    pub fn tools(&self, subject: &str) -> Vec<String> {
+        let listed = self.gateway().list(&Principal::local(subject));
+        listed.iter().map(|tool| tool.name.to_string()).collect()
+    }
+
+    /// Calls a tool as the local person of that name.
+    ///
+    /// # Errors
+    /// Why it was not run.
+    pub async fn call(
+        &self,
+        subject: &str,
+        tool: &str,
+        arguments: Value,
+    ) -> Result<Outcome, CallError> {
+        self.call_until(subject, tool, arguments, CancellationToken::new()).await
+    }
+
+    /// Calls a tool; the token takes the call back.
+    ///
+    /// # Errors
+    /// Why it was not run.
+    pub async fn call_until(
+        &self,
+        subject: &str,
+        tool: &str,
+        arguments: Value,
+        cancel: CancellationToken,
+    ) -> Result<Outcome, CallError> {
+        let context = CallContext { progress: Arc::new(NoProgress), cancel };
+        self.gateway().call(question(subject, tool, arguments), context).await
+    }
+
+    /// Calls a tool and shows what came of it.
+    pub async fn ask(&self, subject: &str, tool: &str, arguments: Value) -> String {
+        shown(&self.call(subject, tool, arguments).await)
+    }
+}
+
+/// Numbers the calls of this process: their ids have to differ, nothing else.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+fn question(subject: &str, tool: &str, arguments: Value) -> ToolCall {
+    let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
+    ToolCall {
+        id: format!("call{:012}", CALLS.fetch_add(1, Ordering::Relaxed)).parse().unwrap(),
+        principal: Principal::local(subject),
+        client: None,
+        tool: tool.parse().unwrap(),
+        arguments,
+        traceparent: None,
+    }
+}
+
+/// What came of a call, as text.
+pub fn shown(came_of_it: &Result<Outcome, CallError>) -> String {
+    match came_of_it {
+        Ok(outcome) => match outcome {
+            Outcome::Output(output) => {
+                let more = if output.truncated { " (truncated)" } else { "" };
+                format!("output{more}: {}", output.text)
+            }
+            Outcome::ToolError(text) | Outcome::LimitExceeded(text) => {
+                format!("{}: {text}", outcome.as_str())
+            }
+            Outcome::Trapped { internal } | Outcome::HostFailed { internal } => {
+                format!("{}, for the log: {internal}", outcome.as_str())
+            }
+            Outcome::Cancelled => outcome.as_str().to_owned(),
+        },
+        Err(CallError::Refused(refusal)) => format!("refused, {}: {refusal}", refusal.as_str()),
+        Err(CallError::NoRecord(why)) => format!("not recorded, for the log: {why}"),
+    }
+}

@@ -1,0 +1,31 @@
+//! A house out of real parts, for tests and benchmarks.
+//!
+//! Owns: finding the components that `cargo xtask plugins` laid out, building a house of them in
+//! temporary folders, and showing what it recorded as text that does not change from run to run.
+//! Must not: replace a part by something simpler. Read [`House`] first.
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what goes wrong here is a failure of the test that asked for it"
+)]
+
+#[path = "../guests/generate.rs"]
+#[allow(
+    missing_docs,
+    clippy::must_use_candidate,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    reason = "shared with the unit tests of the host, which lint it by their own rules"
+)]
+pub mod generate;
+mod house;
+mod parts;
+mod record;
+mod turn;
+
+pub use house::{Builder, House, shown};
+pub use parts::{Part, repository, target_dir, toolgate};
+pub use record::{Record, line};
