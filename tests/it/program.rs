@@ -402,6 +402,15 @@ pub(crate) fn terminate(child: &Child) {
     kill_process(Pid::from_child(child), Signal::TERM).unwrap();
 }
 
+/// A process that is ended with the test, also with one that fails.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        end(&mut self.0);
+    }
+}
+
 /// Ends a process of ours that a failed test left, and one that ended long ago.
 fn end(child: &mut Child) {
     let _ = child.kill();

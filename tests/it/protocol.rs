@@ -164,6 +164,20 @@ fn a_client_that_leaves_in_the_middle_of_calls_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_client_that_does_not_wait_leaves_a_record_with_an_end() {
+    let home = Home::new();
+    home.furnish(&["plugins/pods"], &SLOW_CLUSTER.replace("700", "5000"));
+    let mut session = Pipe::open(&home, &["serve"]);
+    let call = json!({"name": "list_pods", "arguments": {"namespace": "shop"}});
+    let message = json!({"jsonrpc": "2.0", "id": 100, "method": "tools/call", "params": call});
+    session.say(&message.to_string());
+    session.close();
+    let recorded = home.run(&["audit"]).good();
+    let ends = recorded.lines().filter(|l| l.contains(" completed ") || l.contains(" abandoned "));
+    assert_eq!(ends.count(), 1, "{recorded}");
+}
+
+#[test]
 fn a_guest_that_writes_to_standard_output_reaches_no_client() {
     let home = Home::new();
     home.furnish(&["guests/stdout-forger", "guests/panicker"], "[clusters.demo]\ndemo = true\n");
