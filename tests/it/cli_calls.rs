@@ -118,10 +118,10 @@ fn a_write_of_one_call_lapses_with_it() {
         note: the request lapses as this command ends; `--wait` waits for the answer, and a server (`toolgate serve`) holds requests for as long as it runs
         --- exit code 0
     "#]].assert_eq(&home.seen(&ask));
-    let listed = home.run(&["approvals", "list", "--json"]).json();
+    let listed = home.run(&["approvals", "list", "--all", "--json"]).json();
     let id = listed[0]["request"]["id"].as_str().expect("a request").to_owned();
     let commands: [&[&str]; 7] = [
-        &["approvals", "list"],
+        &["approvals", "list", "--all"],
         &["approvals", "show", &id],
         &["approvals", "approve", &id],
         &["approvals", "deny", &id],
@@ -131,7 +131,7 @@ fn a_write_of_one_call_lapses_with_it() {
     ];
     let all: Vec<_> = commands.iter().map(|arguments| home.seen(arguments)).collect();
     expect![[r#"
-        $ toolgate approvals list
+        $ toolgate approvals list --all
         ID                STATUS   WHAT                                      FOR     REQUESTED             EXPIRES
         <id>  expired  restart Deployment shop/checkout in demo  ada@os  <time>  <time>
         --- exit code 0
@@ -177,7 +177,7 @@ fn a_write_of_one_call_lapses_with_it() {
         --- on standard error
         error: there is no approval `<id>`
 
-        hint: `toolgate approvals list` shows what there is
+        hint: `toolgate approvals list --all` shows what there is
         --- exit code 1
 
         $ toolgate approvals approve ../../etc/passwd

@@ -198,7 +198,11 @@ pub struct Approvals {
 #[derive(Debug, Clone, Subcommand)]
 pub enum ApprovalsCommand {
     /// List what waits for an answer
-    List,
+    List {
+        /// And what was answered, executed, or lapsed
+        #[arg(long)]
+        all: bool,
+    },
     /// Show what exactly would be done, and who asks
     Show {
         /// The approval, as `toolgate approvals list` shows it

@@ -21,7 +21,7 @@ pub(super) fn run(desk: &Desk, command: ApprovalsCommand) -> Answer {
     let folder = Folder::open(&state_dir(desk)?.join(APPROVALS_DIR))?;
     let now = now();
     match command {
-        ApprovalsCommand::List => list(desk, &folder, &now),
+        ApprovalsCommand::List { all } => list(desk, &folder, &now, all),
         ApprovalsCommand::Show { id } => show(desk, &folder, &id, &now),
         ApprovalsCommand::Approve { id, reason } => answer(desk, &folder, &id, true, reason, &now),
         ApprovalsCommand::Deny { id, reason } => answer(desk, &folder, &id, false, reason, &now),
@@ -54,8 +54,9 @@ fn tone(status: Status) -> Tone {
     }
 }
 
-fn list(desk: &Desk, folder: &Folder, now: &str) -> Answer {
-    let all = folder.list(now)?;
+fn list(desk: &Desk, folder: &Folder, now: &str, over_too: bool) -> Answer {
+    let mut all = folder.list(now)?;
+    all.retain(|(_, status)| over_too || *status == Status::Pending);
     if desk.console.is_json() {
         let all: Vec<_> = all
             .iter()
@@ -171,7 +172,7 @@ fn answer(
 impl From<ApprovalError> for Complaint {
     fn from(error: ApprovalError) -> Self {
         let hint = match &error {
-            ApprovalError::Unknown(_) => "`toolgate approvals list` shows what there is",
+            ApprovalError::Unknown(_) => "`toolgate approvals list --all` shows what there is",
             ApprovalError::Over { .. } => "the caller has to ask again for a new one",
             ApprovalError::Io(_) => "`state_dir` says where approvals lie; only their owner may",
         };
