@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::capability::{
     CapabilityError, Clock, Kubernetes, Workloads, WriteOutcome, WriteRequest, WriteRequests,
 };
+use crate::domain::capability::Tier;
 use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::write::Plan;
 use crate::governance::approval::{ApprovalError, Decided, Desk, Key, Settled, Status, Ticket};
@@ -246,7 +247,7 @@ impl Effects {
             return self.resume(key, ticket).await;
         }
         let plan = self.workloads.plan(request.verb, &request.target).await?;
-        if self.approval_required {
+        if self.approval_required || request.verb.tier() == Tier::Destructive {
             return self.submit(request, plan).await;
         }
         self.execute(None, &request, &plan).await?;

@@ -1,4 +1,5 @@
-//! JSON Schema, compiled once and bounded. A leaf: knows no room.
+//! JSON Schema, compiled once and bounded. A leaf: knows the words of `domain` and no other
+//! room.
 
 use std::sync::Arc;
 

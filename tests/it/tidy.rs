@@ -9,7 +9,7 @@ use toolgate_tests::repository;
 /// Lines of one file: what a reader can hold in mind.
 const LINES_MAX: usize = 600;
 
-/// The rules of DESIGN, as numbered in ARCHITECTURE.md.
+/// The invariants, as numbered in ARCHITECTURE.md.
 const INVARIANTS: usize = 12;
 
 /// One source file of the repository.

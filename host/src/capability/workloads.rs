@@ -1,5 +1,4 @@
-//! Writes to workloads. Only the approval desk and the planner hold this port: no guest's import
-//! executes anything.
+//! Writes to workloads. Only `effects.rs` holds this port: no guest's import executes anything.
 
 use async_trait::async_trait;
 

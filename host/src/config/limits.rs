@@ -40,12 +40,12 @@ limits! {
     deadline_ms <= 600_000;
     /// A minute of computing, of which other callers get nothing.
     cpu_ms <= 60_000;
-    /// Times the calls that run at once, this is the host's memory.
-    memory_bytes_max <= 1 << 30;
-    /// 16 MB of table.
-    table_elements_max <= 1_000_000;
-    /// The compiler pays for each one.
-    core_instances_max <= 1_000;
+    /// What the pool of instances has room for.
+    memory_bytes_max <= 256 << 20;
+    /// What the pool of instances has room for.
+    table_elements_max <= 50_000;
+    /// What the pool of instances has room for.
+    core_instances_max <= 64;
     /// At a few milliseconds each, more than the longest deadline allows.
     host_calls_max <= 100_000;
     /// Copied twice on its way.

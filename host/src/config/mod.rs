@@ -121,7 +121,7 @@ pub struct Audit {
 /// What the audit log keeps of a call's arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditArguments {
-    /// Their names and sizes.
+    /// Nothing: the record says who called which tool, and what it used.
     Metadata,
     /// All of them.
     Full,

@@ -404,7 +404,7 @@ fn reports_every_value_that_means_nothing() {
               hint: say a number from 1 to 60000, or leave the line out for the default
 
             line 49: limits.memory_bytes_max: 99999999999 is out of bounds
-              hint: say a number from 1 to 1073741824, or leave the line out for the default
+              hint: say a number from 1 to 268435456, or leave the line out for the default
 
             line 52: plugins.pods.limits.queue_max: 0 would let nothing through
               hint: say a number from 1 to 10000, or leave the line out for the default

@@ -14,7 +14,7 @@ pub enum Refusal {
     /// A mode or a rule says no.
     #[error("{reason}")]
     Denied {
-        /// Which rule: `mode.read-only`.
+        /// Which rule: `mode.read_only`.
         rule: &'static str,
         /// In words for the caller.
         reason: String,

@@ -1,5 +1,6 @@
 //! Writes, as typed requests: what a person approves and the host executes.
 
+use super::capability::Tier;
 use super::name::{ClusterName, Namespace, ObjectName};
 
 /// A kind of workload that rolls out.
@@ -59,6 +60,13 @@ impl Verb {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Restart => "restart",
+        }
+    }
+
+    /// What it does to the world. A destructive verb asks a person, whatever is configured.
+    pub fn tier(self) -> Tier {
+        match self {
+            Self::Restart => Tier::Reversible,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns everything that only a protocol knows: JSON-RPC, eras, sessions, headers, and the words that
 //! leave the house (`convert.rs`, the one place where they are made). The only room that may name
-//! rmcp, axum or hyper. It must not decide who may call what, nor run anything: it sees the house
+//! rmcp or axum. It must not decide who may call what, nor run anything: it sees the house
 //! through [`Tools`](crate::gateway::Tools) alone. Read `server.rs` first.
 
 mod convert;

@@ -40,7 +40,7 @@ pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::COMPONENT_MODEL)
     .difference(WasmFeatures::GC_TYPES);
 
-/// The SHA-256 of a component's file: what grants and approvals are bound to.
+/// The SHA-256 of a component's file: what listings, records and approvals are bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 

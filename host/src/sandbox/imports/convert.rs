@@ -192,15 +192,15 @@ pub(super) fn kind_out(kind: WorkloadKind) -> types::WorkloadKind {
     }
 }
 
+/// About what labels and conditions weigh when they are handed over.
+pub(super) fn weight_of(labels: &[types::Label], conditions: &[types::Condition]) -> usize {
+    let label = |l: &types::Label| l.key.len() + l.value.len() + 16;
+    let condition = |c: &types::Condition| 128 + c.message.as_ref().map_or(0, String::len);
+    labels.iter().map(label).sum::<usize>() + conditions.iter().map(condition).sum::<usize>()
+}
+
 /// About what a list of pods weighs when it is handed over: its texts, and the records around them.
 pub(super) fn weight(pods: &[wit::Pod]) -> usize {
-    let labels = |labels: &[types::Label]| {
-        labels.iter().map(|l| l.key.len() + l.value.len() + 16).sum::<usize>()
-    };
-    let conditions = |all: &[types::Condition]| {
-        let one = |c: &types::Condition| 128 + c.message.as_ref().map_or(0, String::len);
-        all.iter().map(one).sum::<usize>()
-    };
     let container = |c: &wit::Container| {
         let ended = |t: &wit::Terminated| 128 + t.message.as_ref().map_or(0, String::len);
         let state = match &c.state {
@@ -213,8 +213,7 @@ pub(super) fn weight(pods: &[wit::Pod]) -> usize {
         256 + c.image.len() + state + c.last_termination.as_ref().map_or(0, ended)
     };
     let pod = |p: &wit::Pod| {
-        512 + labels(&p.labels)
-            + conditions(&p.conditions)
+        512 + weight_of(&p.labels, &p.conditions)
             + p.message.as_ref().map_or(0, String::len)
             + p.containers.iter().map(container).sum::<usize>()
     };

@@ -59,7 +59,8 @@ async fn list(door: Door, query: EventQuery) -> Result<EventList, Shut> {
     let total = u32::try_from(found.events.len()).unwrap_or(u32::MAX);
     let now = door.now();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let events = found.events.iter().take(limit).map(|event| shown(event, now)).collect();
+    let events: Vec<_> = found.events.iter().take(limit).map(|event| shown(event, now)).collect();
+    door.fits(events.iter().map(|event| 512 + event.message.len()).sum())?;
     Ok(EventList { events, total, truncated: found.truncated })
 }
 

@@ -50,7 +50,7 @@ async fn read(door: Door, query: LogQuery) -> Result<PodLog, Shut> {
         tail_lines: within("tail-lines", tail_lines, TAIL_DEFAULT, TAIL_MAX)?,
         since_s: since_s.map(|s| within("since-s", Some(s), s, SINCE_MAX_S)).transpose()?,
         timestamps,
-        bytes_max: LOG_BYTES_MAX,
+        bytes_max: LOG_BYTES_MAX.min(door.scene.limits.host_call_bytes_out_max),
     };
     let target = Target {
         cluster: query.cluster.clone(),

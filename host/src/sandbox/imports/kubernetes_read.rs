@@ -1,9 +1,9 @@
 //! `kubernetes-read`: who may read pods, deployments, nodes, namespaces and rollouts.
 
 use super::super::bindings::toolgate::plugin::kubernetes_read::{
-    DeploymentPage, Host, Namespace as NamespaceRecord, NodePage, Pod, PodPage,
+    self as wit, DeploymentPage, Host, Namespace as NamespaceRecord, NodePage, Pod, PodPage,
 };
-use super::super::bindings::toolgate::plugin::types::{Error, ListQuery, Rollout, WorkloadKind};
+use super::super::bindings::toolgate::plugin::types::{ListQuery, Rollout, WorkloadKind};
 use super::super::state::State;
 use super::{Answer, Door, Shut, convert, namespace, object};
 use crate::domain::capability::Capability::KubernetesRead;
@@ -56,13 +56,7 @@ async fn list_pods(door: Door, query: ListQuery) -> Result<PodPage, Shut> {
     let found = door.page(query, "Pod", |pod| &pod.name, fetch).await?;
     let now = door.now();
     let pods: Vec<Pod> = found.items.iter().map(|pod| convert::pod(pod, now)).collect();
-    let bytes_max = door.scene.limits.host_call_bytes_out_max;
-    if convert::weight(&pods) > bytes_max {
-        return Err(Shut::Told(Error::LimitExceeded(format!(
-            "this page has more than {bytes_max} bytes (`host_call_bytes_out_max`); ask for fewer \
-             pods at once with `limit`"
-        ))));
-    }
+    door.fits(convert::weight(&pods))?;
     Ok(PodPage { pods, continue_: found.next, remaining: found.remaining })
 }
 
@@ -94,7 +88,12 @@ async fn list_deployments(door: Door, query: ListQuery) -> Result<DeploymentPage
     };
     let found = door.page(query, "Deployment", |d| &d.name, fetch).await?;
     let now = door.now();
-    let deployments = found.items.iter().map(|d| convert::deployment(d, now)).collect();
+    let deployments: Vec<_> = found.items.iter().map(|d| convert::deployment(d, now)).collect();
+    let weight = |d: &wit::Deployment| {
+        let images: usize = d.images.iter().map(String::len).sum();
+        512 + images + convert::weight_of(&d.labels, &d.conditions)
+    };
+    door.fits(deployments.iter().map(weight).sum())?;
     Ok(DeploymentPage { deployments, continue_: found.next, remaining: found.remaining })
 }
 
@@ -106,7 +105,9 @@ async fn list_nodes(door: Door, query: ListQuery) -> Result<NodePage, Shut> {
     };
     let found = door.page(query, "Node", |node| &node.name, fetch).await?;
     let now = door.now();
-    let nodes = found.items.iter().map(|node| convert::node(node, now)).collect();
+    let nodes: Vec<_> = found.items.iter().map(|node| convert::node(node, now)).collect();
+    let weight = |n: &wit::Node| 1_024 + convert::weight_of(&n.labels, &n.conditions);
+    door.fits(nodes.iter().map(weight).sum())?;
     Ok(NodePage { nodes, continue_: found.next, remaining: found.remaining })
 }
 

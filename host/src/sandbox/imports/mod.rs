@@ -214,6 +214,18 @@ impl Door {
         }
     }
 
+    /// Whether an answer of about so many bytes may be handed to the guest.
+    fn fits(&self, bytes: usize) -> Result<(), Shut> {
+        let bytes_max = self.scene.limits.host_call_bytes_out_max;
+        if bytes <= bytes_max {
+            return Ok(());
+        }
+        Err(Shut::Told(Error::LimitExceeded(format!(
+            "this answer has more than {bytes_max} bytes (`host_call_bytes_out_max`); ask for less \
+             at once with `limit`"
+        ))))
+    }
+
     fn now(&self) -> jiff::Timestamp {
         self.scene.ports.clock.now()
     }
