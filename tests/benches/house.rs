@@ -99,7 +99,7 @@ pub(crate) fn config(latency: Duration, plugins: &[String]) -> String {
         latency.as_millis()
     );
     for plugin in plugins {
-        text.push_str(&format!("[grants.{plugin}.kubernetes-logs]\nnamespaces = [\"*\"]\n"));
+        text.extend(["[grants.", plugin, ".kubernetes-logs]\nnamespaces = [\"*\"]\n"]);
     }
     text
 }

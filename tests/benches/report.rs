@@ -130,7 +130,7 @@ pub(crate) fn table(machine: &Machine, sections: &[Section]) -> String {
     let widths = [width(0), width(1), width(2), width(3)];
     let mut rows = rows.iter();
     for section in sections {
-        text.push_str(&format!("\n{}\n  {}\n", section.title, section.command()));
+        text.extend(["\n", &section.title, "\n  ", &section.command(), "\n"]);
         for [what, value, unit, high, aim] in rows.by_ref().take(section.rows.len()) {
             let [a, b, c, d] = widths;
             let line = format!("  {what:<a$}  {value:>b$} {unit:<c$}  {high:>d$}  {aim}");

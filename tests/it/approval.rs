@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use toolgate::domain::name::ApprovalId;
 use toolgate::governance::approval::{Folder, Status};
 use toolgate::governance::audit::Stage;
-use toolgate_tests::{House, Part};
+use toolgate_tests::{House, Part, line};
 
 const CONFIG: &str = "
     [mode]
@@ -116,11 +116,9 @@ async fn invariant_08_an_object_that_changed_after_the_yes_is_left_alone() {
     let answer = house.ask("alice", "restart_deployment", checkout()).await;
     expect!["tool-error: denied: restart of deployment `shop/checkout`: deployment `checkout` was changed since the plan (generation 9 then, 10 now); ask again for a new plan. Nothing was changed."].assert_eq(&answer);
     let lines = house.record().settled().await;
-    let effects = lines.iter().filter_map(|line| match &line.stage {
-        Stage::Effect { result, .. } => Some(result.as_str()),
-        _ => None,
-    });
-    expect!["deployment `checkout` was changed since the plan (generation 9 then, 10 now); ask again for a new plan"].assert_eq(&effects.collect::<Vec<_>>().join("\n"));
+    let effects = lines.iter().filter(|line| matches!(line.stage, Stage::Effect { .. }));
+    let effects: Vec<_> = effects.map(|found| line(&found.stage)).collect();
+    expect!["effect    restart demo:Deployment:shop/checkout for alice@os deployment `checkout` was changed since the plan (generation 9 then, 10 now); ask again for a new plan"].assert_eq(&effects.join("\n"));
     // What was sent carried what was approved, and the cluster refused it.
     assert!(writes(&house) <= n_writes + 1);
 }

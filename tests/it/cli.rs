@@ -8,7 +8,7 @@ use expect_test::expect;
 use serde_json::Value;
 use toolgate_tests::Part;
 
-use crate::program::{ANSWERED_WITHIN, Home, Http};
+use crate::program::{ANSWERED_WITHIN, Home, Http, Running};
 
 const CONFIG: &str = r#"
 [mode]
@@ -400,8 +400,9 @@ fn help_has_examples_and_the_version_is_told() {
 fn the_demo_says_what_to_do_next() {
     let home = Home::new();
     let mut command = home.command(&["demo", "--http", "127.0.0.1:0"]);
-    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = Running(child);
+    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let mut text = String::new();
     for line in lines {
         let last = line.contains("audit --follow");
@@ -410,8 +411,6 @@ fn the_demo_says_what_to_do_next() {
             break;
         }
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
     expect![[r#"
         <time>  INFO toolgate::cli::commands::serve: plugins are loaded n_plugins=6 n_failed=0 n_tools=9
 
@@ -441,12 +440,11 @@ fn the_demonstrations_cluster_writes_a_kubeconfig() {
     let home = Home::new();
     let mut command =
         home.command(&["demo-cluster", "--listen", "127.0.0.1:0", "--kubeconfig", "k"]);
-    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = Running(child);
     let mut line = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
     let kubeconfig = std::fs::read_to_string(home.path().join("k")).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
     expect![[r#"
         kubectl --kubeconfig k get pods -A
     "#]]

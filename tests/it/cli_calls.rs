@@ -1,9 +1,13 @@
 //! What an operator reads of calls: what they answer, what waits for a person, what is on record.
 
+use std::process::Stdio;
+use std::sync::mpsc::Receiver;
+
 use expect_test::expect;
 use serde_json::Value;
 
 use crate::cli::furnished;
+use crate::program::{ANSWERED_WITHIN, Home, Printed, Running, lines_of};
 
 #[test]
 fn one_call_and_the_ways_in_which_it_fails() {
@@ -265,4 +269,81 @@ fn the_record_of_what_was_called() {
         <time> <call> completed          output <n> bytes in <n> ms
     "#]]
     .assert_eq(&home.tame(after));
+}
+
+/// Asks for a restart in one terminal and answers in another; what the first one then says.
+fn waits(home: &Home, answer: &[&str]) -> Printed {
+    let ask = ["--arg", "namespace=shop", "--arg", "deployment_name=checkout", "--wait"];
+    let mut command = home.command(&[&["call", "restart_deployment"], &ask[..]].concat());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Running(child);
+    let log = lines_of(child.0.stderr.take().unwrap());
+    let answers = lines_of(child.0.stdout.take().unwrap());
+    let hear = || log.recv_timeout(ANSWERED_WITHIN);
+    while !hear().expect("it says that it waits").contains("waiting for the answer") {}
+    let listed = home.run(&["approvals", "list", "--json"]).json();
+    let mut listed = listed.as_array().unwrap().iter();
+    let waiting = listed.find(|request| request["status"] == "pending").expect("it waits");
+    let id = waiting["request"]["id"].as_str().unwrap();
+    home.run(&[&["approvals", answer[0], id], &answer[1..]].concat()).good();
+    let rest = |lines: &Receiver<String>| {
+        let lines = std::iter::from_fn(|| lines.recv_timeout(ANSWERED_WITHIN).ok());
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let (err, out) = (rest(&log), rest(&answers));
+    Printed { code: child.0.wait().unwrap().code(), out, err }
+}
+
+#[test]
+fn a_command_that_waits_is_told_what_a_person_said() {
+    let home = furnished();
+    let no = ["deny", "--reason", "not during the sale"];
+    let denied = waits(&home, &no);
+    assert_eq!((denied.code, denied.out.as_str()), (Some(1), ""));
+    expect![[r#"
+        error: denied: restart of deployment `shop/checkout`: the operator said no: not during the sale. Nothing was changed.
+
+        hint: the tool ran and failed; `toolgate audit --last 1` shows what it used
+    "#]].assert_eq(&denied.err);
+    let done = waits(&home, &["approve"]).good();
+    assert!(done.starts_with("Performed: restart of deployment `shop/checkout`"), "{done}");
+    assert!(done.contains("Rollout: progressing"), "{done}");
+    let recorded = home.run(&["audit"]).good();
+    let of_write =
+        |line: &&str| [" approval-", " intent ", " effect "].iter().any(|w| line.contains(w));
+    let lines: Vec<_> = recorded.lines().filter(of_write).collect();
+    expect![[r#"
+        <time> <call> approval-requested restart Deployment shop/checkout in demo as <id>
+        <time> <call> approval-decided   restart Deployment shop/checkout in demo denied by ada: not during the sale
+        <time> <call> approval-requested restart Deployment shop/checkout in demo as <id>
+        <time> <call> approval-decided   restart Deployment shop/checkout in demo approved by ada
+        <time> <call> intent             restart Deployment shop/checkout in demo
+        <time> <call> effect             restart Deployment shop/checkout in demo: done"#]].assert_eq(&home.tame(&lines.join("\n")));
+}
+
+#[test]
+fn the_end_of_a_call_is_on_record_when_its_command_has_ended() {
+    let home = furnished();
+    for n_calls in 1..=10 {
+        home.run(&["call", "list_pods", "--arg", "namespace=shop"]).good();
+        let recorded = home.run(&["audit"]).good();
+        assert_eq!(recorded.matches(" completed ").count(), n_calls, "{recorded}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_record_can_be_followed() {
+    let home = furnished();
+    home.run(&["call", "list_pods", "--arg", "namespace=shop"]).good();
+    let mut command = home.command(&["audit", "--follow"]);
+    let mut child = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let lines = lines_of(child.0.stdout.take().unwrap());
+    let hear = || lines.recv_timeout(ANSWERED_WITHIN).expect("a record");
+    while !hear().contains(" completed ") {}
+    home.run(&["call", "list_pods", "--arg", "namespace=shop", "--as", "eve"]).good();
+    assert!(hear().contains("eve@os list_pods"), "what came in since");
+    while !hear().contains(" completed ") {}
+    crate::program::terminate(&child.0);
+    assert!(child.0.wait().unwrap().success());
 }

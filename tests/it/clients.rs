@@ -158,12 +158,16 @@ fn check_python(mode: (&str, &str, Option<&str>), http: bool) {
 
 #[test]
 fn the_python_sdk_calls_every_tool_over_stdio() {
-    MODES.into_iter().for_each(|mode| check_python(mode, false));
+    for mode in MODES {
+        check_python(mode, false);
+    }
 }
 
 #[test]
 fn the_python_sdk_calls_every_tool_over_http() {
-    MODES.into_iter().for_each(|mode| check_python(mode, true));
+    for mode in MODES {
+        check_python(mode, true);
+    }
 }
 
 /// One command of the Inspector: each is a client of its own, with a session of its own.
@@ -225,12 +229,11 @@ fn check_inspector(http: bool) {
         };
         let home = Home::new();
         let server = http.then(|| Http::start(&home, &HTTP));
-        let target = match &server {
-            Some(server) => vec![server.url()],
-            None => {
-                let program = toolgate_tests::toolgate().to_str().unwrap().to_owned();
-                [vec![program], STDIO.map(str::to_owned).to_vec()].concat()
-            }
+        let target = if let Some(server) = &server {
+            vec![server.url()]
+        } else {
+            let program = toolgate_tests::toolgate().to_str().unwrap().to_owned();
+            [vec![program], STDIO.map(str::to_owned).to_vec()].concat()
         };
         Inspector { home: &home, node, script, era, target }.check(version);
     }

@@ -95,7 +95,8 @@ async fn measure(house: &House) -> Window {
         house.call("bob", "echo", json!({"a": 1})).await.unwrap();
         took_ms.push(one.elapsed().as_secs_f64() * 1e3);
     }
-    let calls_per_s = took_ms.len() as f64 / began.elapsed().as_secs_f64();
+    let n_calls = u32::try_from(took_ms.len()).unwrap();
+    let calls_per_s = f64::from(n_calls) / began.elapsed().as_secs_f64();
     took_ms.sort_by(f64::total_cmp);
     Window { calls_per_s, p99_ms: took_ms[took_ms.len() * 99 / 100] }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use toolgate_tests::{House, Part, generate, repository, shown};
 
 /// Bounds low enough for a suite to be quick; the others are the defaults.
-const LIMITS: &str = "[limits]\ncpu_ms = 200\n";
+const LIMITS: &str = "[limits]\ncpu_ms = 500\n";
 
 /// Every hostile call has come to its end by then, also on a machine that is busy.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
@@ -107,10 +107,10 @@ async fn endless_loop() {
         "wat/endless-loop",
         json!({}),
         expect![[r#"
-        limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
+        limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 500
         received  eve@os loop_forever {}
         admitted  endless-loop (ambient)
-        completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
+        completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 500
     "#]],
     )
     .await;
@@ -174,10 +174,10 @@ async fn long_fill() {
         "wat/long-fill",
         json!({}),
         expect![[r#"
-        limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
+        limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 500
         received  eve@os fill_memory {}
         admitted  long-fill (ambient)
-        completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
+        completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 500
     "#]],
     )
     .await;
@@ -201,10 +201,10 @@ async fn loop_in_post_return() {
         "wat/loop-in-post-return",
         json!({}),
         expect![[r#"
-        limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
+        limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 500
         received  eve@os loop_in_post_return {}
         admitted  loop-in-post-return (ambient)
-        completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
+        completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 500
     "#]],
     )
     .await;
@@ -216,10 +216,10 @@ async fn loop_in_realloc() {
         "wat/loop-in-realloc",
         json!({}),
         expect![[r#"
-        limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
+        limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 500
         received  eve@os loop_in_realloc {}
         admitted  loop-in-realloc (ambient)
-        completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 200
+        completed limit-exceeded: the tool was stopped: it went over its limit `cpu_ms` of 500
     "#]],
     )
     .await;

@@ -6,8 +6,12 @@
     clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::needless_raw_string_hashes,
-    reason = "tests say what went wrong by failing, and figures by printing them; snapshots are \
-              written with hashes"
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    reason = "tests say what went wrong by failing, and figures by printing them; most \
+              lines are snapshots, and `json!` is written where it is passed"
 )]
 
 mod approval;

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use toolgate_tests::{Part, target_dir, toolgate};
 
 /// What comes at all has come by then, also on a machine that is busy.
-pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The tools of the first-party plugins, in the order in which they are listed.
 pub(crate) const TOOLS: [&str; 9] = [
@@ -277,15 +277,17 @@ impl Http {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = lines_of(child.stderr.take().unwrap());
-        loop {
+        let mut server = Self { child, log: Mutex::new(log), address: String::new() };
+        while server.address.is_empty() {
+            let log = server.log.get_mut().unwrap();
             let line = log.recv_timeout(ANSWERED_WITHIN).expect("it says where it listens");
             if let Some((_, rest)) = line.split_once("http://")
                 && let Some((address, _)) = rest.split_once("/mcp")
             {
-                let address = address.to_owned();
-                return Self { child, log: Mutex::new(log), address };
+                address.clone_into(&mut server.address);
             }
         }
+        server
     }
 
     pub(crate) fn url(&self) -> String {
@@ -326,8 +328,7 @@ impl Http {
     /// Asks it to end as an init system does, and gives its exit code and the rest of its log.
     #[cfg(unix)]
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        use rustix::process::{Pid, Signal, kill_process};
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        terminate(&self.child);
         let mut rest = String::new();
         let log = self.log.get_mut().unwrap();
         while let Ok(line) = log.recv_timeout(ANSWERED_WITHIN) {
@@ -359,8 +360,8 @@ impl Answer {
 
     /// The one message in it: as it is, or the last one of a stream.
     pub(crate) fn message(&self) -> Value {
-        let events = self.body.lines().filter_map(|line| line.strip_prefix("data:"));
-        let text = events.filter(|data| !data.trim().is_empty()).next_back().unwrap_or(&self.body);
+        let mut events = self.body.lines().filter_map(|line| line.strip_prefix("data:"));
+        let text = events.rfind(|data| !data.trim().is_empty()).unwrap_or(&self.body);
         serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
@@ -381,7 +382,7 @@ fn unchunked(mut rest: &str) -> String {
 }
 
 /// The lines of a pipe, read by a thread so that waiting for one can end.
-fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+pub(crate) fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (send, receive) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines() {
@@ -392,6 +393,22 @@ fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
         }
     });
     receive
+}
+
+/// Asks a process to end as an init system does.
+#[cfg(unix)]
+pub(crate) fn terminate(child: &Child) {
+    use rustix::process::{Pid, Signal, kill_process};
+    kill_process(Pid::from_child(child), Signal::TERM).unwrap();
+}
+
+/// A process that is ended with the test, also with one that fails.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        end(&mut self.0);
+    }
 }
 
 /// Ends a process of ours that a failed test left, and one that ended long ago.

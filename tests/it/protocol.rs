@@ -164,6 +164,20 @@ fn a_client_that_leaves_in_the_middle_of_calls_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_client_that_does_not_wait_leaves_a_record_with_an_end() {
+    let home = Home::new();
+    home.furnish(&["plugins/pods"], &SLOW_CLUSTER.replace("700", "5000"));
+    let mut session = Pipe::open(&home, &["serve"]);
+    let call = json!({"name": "list_pods", "arguments": {"namespace": "shop"}});
+    let message = json!({"jsonrpc": "2.0", "id": 100, "method": "tools/call", "params": call});
+    session.say(&message.to_string());
+    session.close();
+    let recorded = home.run(&["audit"]).good();
+    let ends = recorded.lines().filter(|l| l.contains(" completed ") || l.contains(" abandoned "));
+    assert_eq!(ends.count(), 1, "{recorded}");
+}
+
+#[test]
 fn a_guest_that_writes_to_standard_output_reaches_no_client() {
     let home = Home::new();
     home.furnish(&["guests/stdout-forger", "guests/panicker"], "[clusters.demo]\ndemo = true\n");
@@ -183,6 +197,9 @@ fn a_guest_that_writes_to_standard_output_reaches_no_client() {
     }
 }
 
+/// What it is, its headers, and its body.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn http_turns_away_what_is_no_request() {
     let home = Home::new();
@@ -194,7 +211,7 @@ fn http_turns_away_what_is_no_request() {
     let own_page = format!("http://localhost:{port}");
     let other_port = format!("http://127.0.0.1:{}", u16::from(port == "1") + 1);
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    let cases: [(&str, &[(&str, &str)], &str); 14] = [
+    let cases: [Case<'_>; 14] = [
         ("as it should be", &[], &hello),
         ("from its own page", &[("Origin", &own_page)], &hello),
         ("from a page elsewhere", &[("Origin", "https://evil.example")], &hello),

@@ -216,7 +216,7 @@ async fn a_request_ends_with_the_process_that_holds_it() {
 }
 
 /// How long requests wait for an answer.
-const LAPSE: Duration = Duration::from_secs(600);
+const LAPSE: Duration = Duration::from_mins(10);
 
 /// A cluster that does what it is told, and then does not answer.
 struct Unconfirmed(Arc<Clusters>);
@@ -295,10 +295,9 @@ impl Room {
     }
 
     async fn submit(&self) -> toolgate::domain::name::ApprovalId {
-        match self.ask().await.unwrap() {
-            WriteOutcome::ApprovalRequired { id, .. } => id,
-            other => panic!("{other:?}"),
-        }
+        let told = self.ask().await.unwrap();
+        let WriteOutcome::ApprovalRequired { id, .. } = told else { panic!("{told:?}") };
+        id
     }
 
     /// What came of the request, once the room has looked.

@@ -115,13 +115,21 @@ impl Builder {
         let state_dir = self.state_dir.unwrap_or_else(|| dirs.path().join("state"));
         let cluster = if self.text.contains("[clusters.") { "" } else { CLUSTER };
         let text = format!(
-            "plugins_dir = {plugins_dir:?}\nstate_dir = {state_dir:?}\ncache_dir = {:?}\n{cluster}{}",
-            self.cache_dir, self.text
+            "plugins_dir = {}\nstate_dir = {}\ncache_dir = {}\n{cluster}{}",
+            quoted(&plugins_dir),
+            quoted(&state_dir),
+            quoted(&self.cache_dir),
+            self.text
         );
         let config = Config::parse(&text, dirs.path()).unwrap_or_else(|error| panic!("{error}"));
         let inner = wiring::build(config, self.compiler).await?;
         Ok(House { inner, state_dir, _dirs: dirs, _turn: turn })
     }
+}
+
+/// A path as TOML and JSON write text.
+fn quoted(path: &Path) -> String {
+    Value::from(path.display().to_string()).to_string()
 }
 
 impl House {

@@ -38,7 +38,8 @@ impl Record {
             }
         }
         lines.sort_by_key(|line| calls.iter().position(|call| *call == line.call));
-        lines.iter().map(|found| format!("{}\n", line(&found.stage))).collect()
+        let texts: Vec<String> = lines.iter().map(|found| line(&found.stage) + "\n").collect();
+        texts.concat()
     }
 
     /// Every line, once every call that came in has ended.

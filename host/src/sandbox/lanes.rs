@@ -102,13 +102,11 @@ impl Lanes {
                 Poll::Pending if meter.is_slow() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
-            match quick.await {
-                Some(done) => Ok(done),
-                None => {
-                    let rest = async move { meter.count(work.as_mut()).await };
-                    AbortOnDropHandle::new(slow.spawn(rest)).await
-                }
+            if let Some(done) = quick.await {
+                return Ok(done);
             }
+            let rest = async move { meter.count(work.as_mut()).await };
+            AbortOnDropHandle::new(slow.spawn(rest)).await
         });
         AbortOnDropHandle::new(task).await?
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
@@ -82,7 +81,7 @@ pub(super) struct Run {
 /// tick.
 pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -> (Outcome, Cost) {
     let Run { permit, trail, progress, cancel } = run;
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     let mut cost = Cost::default();
     let plugin = &tool.plugin;
     let Ok(_queued) = Arc::clone(&plugin.queue).try_acquire_owned() else {
@@ -155,23 +154,25 @@ async fn guest(
     let limits = scene.limits.clone();
     let scene = Scene::Call(Arc::new(scene));
     let mut cost = Cost::default();
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     let mut room = match Room::new(workshop, &tool.plugin, &limits, Arc::clone(&meter), scene) {
         Ok(room) => room,
         Err(ended) => return (Err(ended), cost),
     };
+    let mut called = None;
     let work = async {
         let instance = tool.plugin.pre.instantiate_async(&mut room.store).await?;
         cost.instantiate = begun.elapsed();
+        called = Some(tokio::time::Instant::now());
         instance.toolgate_plugin_tools().call_call(&mut room.store, &name, &arguments).await
     };
     let result = work.await;
     cost.host = meter.host();
+    cost.guest = called.map_or(Duration::ZERO, |called| called.elapsed()).saturating_sub(cost.host);
     cost.recorded = meter.recorded();
     cost.port = meter.port();
-    cost.guest = begun.elapsed().saturating_sub(cost.instantiate + cost.host);
     cost.host_calls = room.store.data().host_calls;
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     let result = room.finish(result);
     cost.teardown = begun.elapsed();
     (result, cost)

@@ -159,9 +159,10 @@ fn words(record: &AuditLine) -> String {
                 write.approval.as_deref().unwrap_or("-")
             ),
         ),
-        Stage::ApprovalDecided { write, decision, by, .. } => {
+        Stage::ApprovalDecided { write, decision, by, reason } => {
             let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-            let text = format!("{} {} {decision}{by}", write.verb, target(&write.target));
+            let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            let text = format!("{} {} {decision}{by}{why}", write.verb, target(&write.target));
             (Tone::Warning, text)
         }
         Stage::Completed(outcome) => {

@@ -3,17 +3,15 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use super::serve::announce;
-use super::{Answer, Desk, block_on, build, interrupted};
+use super::serve::until_stopped;
+use super::{Answer, Desk, block_on, interrupted};
 use crate::backend::demo::DemoCluster;
 use crate::cli::args::{Demo, DemoCluster as ClusterArguments};
 use crate::cli::complaint::Complaint;
 use crate::cli::table::Tone;
 use crate::config::Config;
-use crate::gateway::Tools;
-use crate::transport::{self, HttpConfig, Listener};
+use crate::transport::HttpConfig;
 
 /// The demo's own folder, in the state folder: its approvals are nobody else's.
 const DEMO_DIR: &str = "demo";
@@ -37,24 +35,9 @@ pub(super) fn run(desk: &Desk, demo: &Demo) -> Answer {
     let state = state_dir(desk).ok_or_else(homeless)?;
     let cache = desk.environment.cache_dir().ok_or_else(homeless)?;
     let config = Config::demo(plugins, state, cache)?;
-    block_on(async {
-        let listener = if *stdio { None } else { Some(Listener::bind(*http, false).await?) };
-        let house = build(config).await?;
-        let stop = interrupted();
-        announce(&house);
-        let tools: Arc<dyn Tools> = house.gateway.clone();
-        let served = match listener {
-            Some(listener) => {
-                welcome(desk, listener.local_addr())?;
-                let config = HttpConfig::default();
-                transport::serve_http(tools, listener, config, stop).await
-            }
-            None => transport::serve_stdio(tools, desk.user(), stop).await,
-        };
-        house.close().await;
-        served?;
-        Ok(ExitCode::SUCCESS)
-    })
+    let listen = (!stdio).then_some(*http);
+    let say = |address| welcome(desk, address);
+    block_on(until_stopped(desk, config, listen, HttpConfig::default(), say))
 }
 
 /// Plugins that lie beside the program: `plugins/`, as they are shipped and as they are built.

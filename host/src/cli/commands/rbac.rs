@@ -74,7 +74,7 @@ fn role(text: &mut String, account: &Account<'_>, place: Option<&str>, rights: &
         )
     };
     // Writing to a string does not fail.
-    let _ = write!(text, "{}rules:\n", header(kind));
+    let _ = writeln!(text, "{}rules:", header(kind));
     for ((group, verbs), resources) in &rules {
         let _ = writeln!(text, "- apiGroups: [\"{group}\"]");
         let _ = writeln!(text, "  resources: [{}]", list(resources));

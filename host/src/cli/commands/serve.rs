@@ -1,11 +1,14 @@
 //! `toolgate serve`
 
+use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::{Answer, Desk, block_on, build, interrupted};
 use crate::cli::args::Serve;
 use crate::cli::complaint::Complaint;
+use crate::config::Config;
 use crate::gateway::Tools;
 use crate::transport::{self, HttpConfig, Listener, TransportError};
 use crate::wiring::House;
@@ -13,37 +16,50 @@ use crate::wiring::House;
 pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
     let config = desk.config()?;
     let http = config.serve.clone();
-    block_on(async {
-        // The port is taken first: what cannot listen need not load plugins.
-        let listener = if serve.http {
-            Some(Listener::bind(serve.listen.unwrap_or(http.listen), false).await?)
-        } else {
-            None
-        };
-        let house = build(config).await?;
-        let stop = interrupted();
-        announce(&house);
-        let tools: Arc<dyn Tools> = house.gateway.clone();
-        let served = match listener {
-            Some(listener) => {
-                tracing::info!("listening on http://{}/mcp", listener.local_addr());
-                let http = HttpConfig {
-                    allowed_hosts: http.allowed_hosts,
-                    allowed_origins: http.allowed_origins,
-                    ..HttpConfig::default()
-                };
-                transport::serve_http(tools, listener, http, stop).await
-            }
-            None => transport::serve_stdio(tools, desk.user(), stop).await,
-        };
-        house.close().await;
-        served?;
-        Ok(ExitCode::SUCCESS)
-    })
+    let listen = serve.http.then(|| serve.listen.unwrap_or(http.listen));
+    let http = HttpConfig {
+        allowed_hosts: http.allowed_hosts,
+        allowed_origins: http.allowed_origins,
+        ..HttpConfig::default()
+    };
+    let say = |address| {
+        tracing::info!("listening on http://{address}/mcp");
+        Ok(())
+    };
+    block_on(until_stopped(desk, config, listen, http, say))
+}
+
+/// Serves over HTTP, or without an address the one client on standard input and output.
+pub(super) async fn until_stopped(
+    desk: &Desk,
+    config: Config,
+    listen: Option<SocketAddr>,
+    http: HttpConfig,
+    say: impl FnOnce(SocketAddr) -> io::Result<()>,
+) -> Answer {
+    // The port is taken first: what cannot listen need not load plugins.
+    let listener = match listen {
+        Some(address) => Some(Listener::bind(address, false).await?),
+        None => None,
+    };
+    let house = build(config).await?;
+    let stop = interrupted();
+    announce(&house);
+    let tools: Arc<dyn Tools> = house.gateway.clone();
+    let served = match listener {
+        Some(listener) => {
+            say(listener.local_addr())?;
+            transport::serve_http(tools, listener, http, stop).await
+        }
+        None => transport::serve_stdio(tools, desk.user(), stop).await,
+    };
+    house.close().await;
+    served?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What serves, for the log. What does not was told while it was loaded.
-pub(super) fn announce(house: &House) {
+fn announce(house: &House) {
     let sandbox = house.gateway.sandbox();
     let (n_plugins, n_failed) = (sandbox.plugins().len(), sandbox.failures().len());
     let n_tools = sandbox.tools().count();
