@@ -62,7 +62,8 @@ pub(crate) async fn measure(rounds: Rounds) -> Result<Vec<Section>> {
         starts.push(if n_plugins == AIM_COUNT { warm.aim(WARM_MS_AIM) } else { warm });
     }
     for (n_plugins, bytes) in &resident {
-        let row = Row::new(&format!("idle, {n_plugins} plugins"), megabytes(*bytes), "MB");
+        let plugins = if *n_plugins == 1 { "plugin" } else { "plugins" };
+        let row = Row::new(&format!("idle, {n_plugins} {plugins}"), megabytes(*bytes), "MB");
         memory.push(if *n_plugins == AIM_COUNT { row.aim(IDLE_MB_AIM) } else { row });
     }
     if let [(few, low), .., (many, high)] = resident.as_slice() {
