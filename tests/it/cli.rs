@@ -34,10 +34,10 @@ fn what_is_there_and_what_it_may() {
     let commands: [&[&str]; 3] = [&["check"], &["plugins"], &["tools"]];
     furnished().check(&commands, &expect![[r#"
         $ toolgate check
-        PLUGIN       CAPABILITY          TIER        CLUSTERS  NAMESPACES  KINDS
-        pods         kubernetes-events   read        *         shop        *
-        pods         kubernetes-read     read        *         shop        *
-        remediation  kubernetes-restart  reversible  *         shop        *
+        PLUGIN       CAPABILITY          TIER        CLUSTERS  NAMESPACES  KINDS  NAMES
+        pods         kubernetes-events   read        *         shop        *      *
+        pods         kubernetes-read     read        *         shop        *      *
+        remediation  kubernetes-restart  reversible  *         shop        *      *
 
         read-only is off, dry run is off, namespaces are limited to *
         --- exit code 0
@@ -74,10 +74,10 @@ fn plugins_that_do_not_serve() {
         &[&["check"], &["tools"]],
         &expect![[r#"
             $ toolgate check
-            PLUGIN       CAPABILITY          TIER        CLUSTERS  NAMESPACES  KINDS
-            pods         kubernetes-events   read        *         shop        *
-            pods         kubernetes-read     read        *         shop        *
-            remediation  kubernetes-restart  reversible  *         shop        *
+            PLUGIN       CAPABILITY          TIER        CLUSTERS  NAMESPACES  KINDS  NAMES
+            pods         kubernetes-events   read        *         shop        *      *
+            pods         kubernetes-read     read        *         shop        *      *
+            remediation  kubernetes-restart  reversible  *         shop        *      *
 
             read-only is off, dry run is off, namespaces are limited to *
             --- on standard error

@@ -121,6 +121,8 @@ impl Home {
             (r"127\.0\.0\.1:[1-9][0-9]{3,4}\b", "127.0.0.1:<port>"),
             (r"[0-9]+ bytes in [0-9.]+ ms", "<n> bytes in <n> ms"),
             (r"[0-9]+ KB", "<n> KB"),
+            // Said where the shared cache has no compiled code yet: a matter of what ran before.
+            (r"(?m)^<time>  INFO progress: compiling; .*\n", ""),
             (r"(?m)[ ]+$", ""),
         ];
         filters.iter().fold(text, |text, (pattern, word)| {

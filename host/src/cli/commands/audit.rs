@@ -87,6 +87,11 @@ fn last_calls(reader: &mut BufReader<File>, n_calls: u32) -> io::Result<Vec<Stri
     Ok(calls.into_iter().flat_map(|(_, lines)| lines).collect())
 }
 
+/// A call is named by its beginning too: that is what the list shows.
+fn is_of(record: &AuditLine, wanted: &str) -> bool {
+    record.call.as_deref().is_some_and(|call| call.starts_with(wanted))
+}
+
 fn parse(line: &str) -> Option<AuditLine> {
     serde_json::from_str(line).ok()
 }
@@ -97,7 +102,7 @@ fn print(desk: &Desk, audit: &Audit, line: &str) -> io::Result<()> {
     }
     let record = parse(line);
     if let Some(wanted) = &audit.call
-        && record.as_ref().and_then(|r| r.call.as_deref()) != Some(wanted.as_str())
+        && !record.as_ref().is_some_and(|record| is_of(record, wanted.as_str()))
     {
         return Ok(());
     }

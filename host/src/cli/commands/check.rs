@@ -53,7 +53,8 @@ pub(super) fn run(desk: &Desk) -> Answer {
         desk.console.json(&as_json(&report))?;
         return Ok(report.code());
     }
-    let mut table = Table::new(["PLUGIN", "CAPABILITY", "TIER", "CLUSTERS", "NAMESPACES", "KINDS"]);
+    let mut table =
+        Table::new(["PLUGIN", "CAPABILITY", "TIER", "CLUSTERS", "NAMESPACES", "KINDS", "NAMES"]);
     for checked in &report.plugins {
         let grants = report.grants(checked);
         for capability in checked.manifest.capabilities.keys() {
@@ -79,9 +80,11 @@ fn row(table: &mut Table, checked: &Checked, capability: Capability, scope: Opti
     let tier = capability.tier();
     let tone = if tier.writes() { Tone::Warning } else { Tone::Plain };
     let list = |patterns: &crate::domain::scope::Patterns| patterns.as_slice().join(",");
-    let [clusters, namespaces, kinds] = match scope {
-        Some(scope) => [list(&scope.clusters), list(&scope.namespaces), list(&scope.kinds)],
-        None => ["-", "-", "-"].map(str::to_owned),
+    let [clusters, namespaces, kinds, names] = match scope {
+        Some(Scope { clusters, namespaces, kinds, names }) => {
+            [clusters, namespaces, kinds, names].map(list)
+        }
+        None => ["-", "-", "-", "-"].map(str::to_owned),
     };
     table.row([
         checked.manifest.id.to_string().into(),
@@ -90,6 +93,7 @@ fn row(table: &mut Table, checked: &Checked, capability: Capability, scope: Opti
         clusters.into(),
         namespaces.into(),
         kinds.into(),
+        names.into(),
     ]);
 }
 
