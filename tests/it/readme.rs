@@ -13,7 +13,7 @@ fn read(path: &str) -> String {
 fn block<'a>(text: &'a str, fence: &str, first_line: &str) -> &'a str {
     let begin = text.find(&format!("```{fence}\n{first_line}")).expect("the README has the block");
     let body = &text[begin + fence.len() + 4..];
-    &body[..body.find("\n```").expect("the block ends") + 1]
+    &body[..=body.find("\n```").expect("the block ends")]
 }
 
 #[test]
