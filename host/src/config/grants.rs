@@ -76,8 +76,18 @@ fn is_namespaced(capability: Capability) -> bool {
         Capability::KubernetesLogs
         | Capability::KubernetesEvents
         | Capability::KubernetesRead
-        | Capability::KubernetesRestart => true,
-        Capability::Progress | Capability::Log | Capability::Config => false,
+        | Capability::KubernetesMetrics
+        | Capability::KubernetesSecretValues
+        | Capability::KubernetesRestart
+        | Capability::KubernetesScale
+        | Capability::KubernetesRollback
+        | Capability::KubernetesPause
+        | Capability::KubernetesDeletePod => true,
+        Capability::KubernetesCordon
+        | Capability::Access
+        | Capability::Progress
+        | Capability::Log
+        | Capability::Config => false,
     }
 }
 

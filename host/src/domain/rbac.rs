@@ -80,7 +80,17 @@ fn needs(capability: Capability) -> &'static [Need] {
         Capability::KubernetesLogs => LOGS,
         Capability::KubernetesEvents => EVENTS,
         Capability::KubernetesRestart => RESTART,
-        Capability::Progress | Capability::Log | Capability::Config => &[],
+        Capability::KubernetesMetrics
+        | Capability::KubernetesSecretValues
+        | Capability::KubernetesScale
+        | Capability::KubernetesRollback
+        | Capability::KubernetesPause
+        | Capability::KubernetesCordon
+        | Capability::KubernetesDeletePod
+        | Capability::Access
+        | Capability::Progress
+        | Capability::Log
+        | Capability::Config => &[],
     }
 }
 

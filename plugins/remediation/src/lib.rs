@@ -5,9 +5,10 @@
 
 use std::fmt::Write as _;
 
-use toolgate_sdk::kubernetes_restart::{self, Outcome, Pending, Performed, Plan, Restart};
+use toolgate_sdk::kubernetes_restart::{self, Restart};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::types::{RolloutState, WorkloadKind};
+use toolgate_sdk::writes::{Outcome, Pending, Performed, Plan};
 
 #[arguments]
 struct Args {
@@ -75,7 +76,7 @@ fn answer(what: &str, outcome: Outcome) -> Result<Reply<Request>, ToolError> {
 }
 
 fn performed(what: &str, done: Performed) -> Reply<Request> {
-    let (state, next_step) = match done.rollout.state {
+    let (state, next_step) = match done.state {
         RolloutState::Complete => ("complete", "Nothing: the rollout is complete."),
         RolloutState::Progressing => {
             ("progressing", "Follow the rollout with list_deployments until it is complete.")
@@ -89,12 +90,12 @@ fn performed(what: &str, done: Performed) -> Reply<Request> {
         let _ = write!(text, ", under approval {approval}");
     }
     let _ =
-        write!(text, "\nRollout: {state}: {}\nNext: {next_step}", one_line(&done.rollout.message));
+        write!(text, "\nRollout: {state}: {}\nNext: {next_step}", one_line(&done.message));
     let mut request = Request::new("performed", next_step.to_owned(), done.plan);
     request.approval_id = done.approval;
     request.executed = Some(done.executed.at);
     request.rollout_state = Some(state);
-    request.rollout_message = Some(done.rollout.message);
+    request.rollout_message = Some(done.message);
     Reply::new(text, request)
 }
 
@@ -151,9 +152,9 @@ impl Request {
             next_step,
             approval_id: None,
             expires: None,
-            namespace: plan.namespace,
+            namespace: plan.namespace.unwrap_or_default(),
             deployment: plan.name,
-            generation: plan.generation,
+            generation: plan.generation.unwrap_or_default(),
             pods: plan.pods,
             pods_total: plan.pods_total,
             warnings: plan.warnings,

@@ -161,7 +161,7 @@ impl From<&Target> for TargetRecord {
         Self {
             cluster: target.cluster.to_string(),
             namespace: target.namespace.as_ref().map(ToString::to_string),
-            kind: target.kind.to_owned(),
+            kind: target.kind.to_string(),
             name: target.name.clone(),
         }
     }

@@ -1,6 +1,8 @@
 //! `kubernetes-logs`: who may read a log.
 
-use super::super::bindings::toolgate::plugin::kubernetes_logs::{Host, LogQuery, PodLog};
+use super::super::bindings::toolgate::plugin::kubernetes_logs::{
+    self as wit, Host, LogQuery, PodLog,
+};
 use super::super::state::State;
 use super::{Answer, Door, Shut, namespace, object, within};
 use crate::capability::kubernetes::{self as port, RawLog};
@@ -27,6 +29,24 @@ const LINE_BYTES_MAX: usize = 4_096;
 impl Host for State {
     async fn read(&mut self, query: LogQuery) -> Answer<PodLog> {
         self.through(Capability::KubernetesLogs, |door| read(door, query)).await
+    }
+
+    async fn read_workload(&mut self, _query: wit::WorkloadLogQuery) -> Answer<wit::WorkloadLog> {
+        super::soon::unavailable()
+    }
+
+    async fn search(&mut self, _query: wit::SearchQuery) -> Answer<wit::ContainerLog> {
+        super::soon::unavailable()
+    }
+
+    async fn follow(
+        &mut self,
+        _query: LogQuery,
+        _filter: wit::LineFilter,
+        _for_s: u32,
+        _until: Option<String>,
+    ) -> Answer<wit::ContainerLog> {
+        super::soon::unavailable()
     }
 }
 
@@ -55,7 +75,7 @@ async fn read(door: Door, query: LogQuery) -> Result<PodLog, Shut> {
     let target = Target {
         cluster: query.cluster.clone(),
         namespace: Some(query.namespace.clone()),
-        kind: "Pod",
+        kind: "Pod".into(),
         name: Some(query.pod.to_string()),
     };
     door.check("get-log", &target).await?;

@@ -36,6 +36,42 @@ impl Host for State {
         self.through(KubernetesRead, |door| list_namespaces(door, cluster)).await
     }
 
+    async fn await_rollout(
+        &mut self,
+        _cluster: Option<String>,
+        _kind: WorkloadKind,
+        _namespace: String,
+        _name: String,
+        _timeout_s: u32,
+    ) -> Answer<Rollout> {
+        super::soon::unavailable()
+    }
+
+    async fn rollout_history(
+        &mut self,
+        _cluster: Option<String>,
+        _kind: WorkloadKind,
+        _namespace: String,
+        _name: String,
+    ) -> Answer<Vec<wit::Revision>> {
+        super::soon::unavailable()
+    }
+
+    async fn get_object(
+        &mut self,
+        _cluster: Option<String>,
+        _kind: String,
+        _namespace: Option<String>,
+        _name: String,
+        _fields: Vec<String>,
+    ) -> Answer<wit::Object> {
+        super::soon::unavailable()
+    }
+
+    async fn list_objects(&mut self, _query: wit::ObjectQuery) -> Answer<wit::ObjectPage> {
+        super::soon::unavailable()
+    }
+
     async fn rollout_status(
         &mut self,
         cluster: Option<String>,
@@ -70,7 +106,7 @@ async fn get_pod(
     let target = Target {
         cluster: cluster.clone(),
         namespace: Some(place.clone()),
-        kind: "Pod",
+        kind: "Pod".into(),
         name: Some(name.to_string()),
     };
     door.check("get", &target).await?;
@@ -117,7 +153,7 @@ async fn list_namespaces(
 ) -> Result<Vec<NamespaceRecord>, Shut> {
     let cluster = door.cluster(cluster).await?;
     let target =
-        Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: None };
+        Target { cluster: cluster.clone(), namespace: None, kind: "Namespace".into(), name: None };
     door.check("list", &target).await?;
     let kubernetes = door.scene.ports.kubernetes.clone();
     let all = door.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;

@@ -1,8 +1,9 @@
 //! `kubernetes-restart`: who may *request* a restart. Nothing is executed here.
 
-use super::super::bindings::toolgate::plugin::kubernetes_restart as wit;
+use super::super::bindings::toolgate::plugin::kubernetes_restart::{self as door_wit};
+use super::super::bindings::toolgate::plugin::{types, writes as wit};
 use super::super::state::State;
-use super::convert::{clipped, kind_in, kind_out, moment, rollout};
+use super::convert::{clipped, kind_in, moment, rollout};
 use super::{Answer, Door, Shut, namespace, object};
 use crate::capability::{WriteOutcome, WriteRequest};
 use crate::domain::capability::Capability;
@@ -13,14 +14,14 @@ use crate::governance::text::cut;
 /// Bytes of the caller's reason: a sentence or two for the approver.
 const REASON_BYTES_MAX: usize = 512;
 
-impl wit::Host for State {
-    async fn request(&mut self, what: wit::Restart) -> Answer<wit::Outcome> {
+impl door_wit::Host for State {
+    async fn request(&mut self, what: door_wit::Restart) -> Answer<wit::Outcome> {
         self.through(Capability::KubernetesRestart, |door| request(door, what)).await
     }
 }
 
-async fn request(door: Door, what: wit::Restart) -> Result<wit::Outcome, Shut> {
-    let wit::Restart { cluster, kind, namespace: place, name, reason } = what;
+async fn request(door: Door, what: door_wit::Restart) -> Result<wit::Outcome, Shut> {
+    let door_wit::Restart { cluster, kind, namespace: place, name, reason } = what;
     let workload = WorkloadRef {
         cluster: door.cluster(cluster).await?,
         kind: kind_in(kind),
@@ -61,7 +62,9 @@ fn told(door: &Door, outcome: WriteOutcome) -> wit::Outcome {
                 approval: approval.map(|id| id.to_string()),
                 plan: plan(&done),
                 executed: moment(executed, now),
-                rollout: rollout(&state),
+                state: rollout(&state).state,
+                message: clipped(&state.message),
+                rollout: Some(rollout(&state)),
             })
         }
         WriteOutcome::Planned(planned) => wit::Outcome::Planned(plan(&planned)),
@@ -81,21 +84,23 @@ fn told(door: &Door, outcome: WriteOutcome) -> wit::Outcome {
 }
 
 fn plan(plan: &Plan) -> wit::Plan {
-    let change = |c: &crate::domain::write::Change| wit::Change {
+    let change = |c: &crate::domain::write::Change| types::Change {
         path: clipped(&c.path),
         before: c.before.as_deref().map(clipped),
         after: c.after.as_deref().map(clipped),
     };
     wit::Plan {
         verb: plan.verb.as_str().to_owned(),
-        kind: kind_out(plan.target.kind),
-        namespace: plan.target.namespace.to_string(),
+        kind: plan.target.kind.as_str().to_owned(),
+        namespace: Some(plan.target.namespace.to_string()),
         name: plan.target.name.to_string(),
         uid: clipped(&plan.uid),
-        generation: plan.generation,
+        generation: Some(plan.generation),
         changes: plan.changes.iter().map(change).collect(),
         pods: plan.pods.iter().map(|pod| clipped(pod)).collect(),
         pods_total: plan.pods_total,
+        replicas_left: None,
+        budgets: Vec::new(),
         warnings: plan.warnings.iter().map(|warning| clipped(warning)).collect(),
     }
 }

@@ -10,6 +10,7 @@ mod kubernetes_logs;
 mod kubernetes_read;
 mod kubernetes_restart;
 mod pages;
+mod soon;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -112,7 +113,7 @@ impl Door {
             return Ok(cluster.clone());
         }
         let (cluster, kind) = (cluster.clone(), "Cluster");
-        let target = Target { cluster, namespace: None, kind, name: None };
+        let target = Target { cluster, namespace: None, kind: kind.into(), name: None };
         self.note("reach", &target, false).await?;
         Err(refusal)
     }
@@ -123,7 +124,7 @@ impl Door {
         let mode = &self.scene.ports.mode;
         // A list of all namespaces is allowed only where all are: others go one by one.
         let wide = target.namespace.is_some()
-            || !is_namespaced(target.kind)
+            || !is_namespaced(&target.kind)
             || (scope.namespaces.is_all() && mode.namespaces.is_all());
         let allowed = wide && scope.contains(target) && mode.covers(target);
         self.note(verb, target, allowed).await?;
@@ -282,7 +283,7 @@ fn workload_target(workload: &crate::domain::write::WorkloadRef) -> Target {
     Target {
         cluster: workload.cluster.clone(),
         namespace: Some(workload.namespace.clone()),
-        kind: workload.kind.as_str(),
+        kind: workload.kind.as_str().into(),
         name: Some(workload.name.to_string()),
     }
 }

@@ -77,8 +77,8 @@ impl Door {
         cluster: &ClusterName,
         kind: &'static str,
     ) -> Result<Vec<String>, Shut> {
-        let target = Target { cluster: cluster.clone(), namespace: None, kind, name: None };
-        let whole = Target { kind: "Namespace", ..target.clone() };
+        let target = Target { cluster: cluster.clone(), namespace: None, kind: kind.into(), name: None };
+        let whole = Target { kind: "Namespace".into(), ..target.clone() };
         self.note("list", &whole, true).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let cluster = cluster.clone();
@@ -92,7 +92,7 @@ impl Door {
         let cluster = target.cluster.clone();
         let object = Some(name.to_string());
         let looked =
-            Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: object };
+            Target { cluster: cluster.clone(), namespace: None, kind: "Namespace".into(), name: object };
         self.note("get", &looked, true).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let work = async move {
@@ -144,7 +144,7 @@ impl Door {
         let mut found = Found { items: Vec::new(), next: None, remaining: None };
         for (place_idx, place) in places.iter().copied().enumerate() {
             let target =
-                Target { cluster: cluster.clone(), namespace: place.clone(), kind, name: None };
+                Target { cluster: cluster.clone(), namespace: place.clone(), kind: kind.into(), name: None };
             self.check("list", &target).await?;
             let room = limit.saturating_sub(u32::try_from(found.items.len()).unwrap_or(limit));
             let page = self

@@ -1,0 +1,92 @@
+//! Interfaces whose doors are being built.
+
+use super::super::bindings::toolgate::plugin as contract;
+use super::super::bindings::toolgate::plugin::types::{Error, ListQuery};
+use super::super::state::State;
+use super::Answer;
+
+pub(super) fn unavailable<T>() -> Answer<T> {
+    Ok(Err(Error::Unavailable("this host does not serve it".to_owned())))
+}
+
+impl contract::kubernetes_scale::Host for State {
+    async fn request(
+        &mut self,
+        _what: contract::kubernetes_scale::Scale,
+    ) -> Answer<contract::writes::Outcome> {
+        unavailable()
+    }
+}
+
+impl contract::kubernetes_rollback::Host for State {
+    async fn request(
+        &mut self,
+        _what: contract::kubernetes_rollback::Rollback,
+    ) -> Answer<contract::writes::Outcome> {
+        unavailable()
+    }
+}
+
+impl contract::kubernetes_pause::Host for State {
+    async fn request(
+        &mut self,
+        _what: contract::kubernetes_pause::Pause,
+    ) -> Answer<contract::writes::Outcome> {
+        unavailable()
+    }
+}
+
+impl contract::kubernetes_cordon::Host for State {
+    async fn request(
+        &mut self,
+        _what: contract::kubernetes_cordon::Cordon,
+    ) -> Answer<contract::writes::Outcome> {
+        unavailable()
+    }
+}
+
+impl contract::kubernetes_delete_pod::Host for State {
+    async fn request(
+        &mut self,
+        _what: contract::kubernetes_delete_pod::Deletion,
+    ) -> Answer<contract::writes::Outcome> {
+        unavailable()
+    }
+}
+
+impl contract::kubernetes_metrics::Host for State {
+    async fn list_pods(
+        &mut self,
+        _query: ListQuery,
+    ) -> Answer<contract::kubernetes_metrics::PodUsagePage> {
+        unavailable()
+    }
+
+    async fn list_nodes(
+        &mut self,
+        _cluster: Option<String>,
+    ) -> Answer<Vec<contract::kubernetes_metrics::NodeUsage>> {
+        unavailable()
+    }
+}
+
+impl contract::kubernetes_secret_values::Host for State {
+    async fn read(
+        &mut self,
+        _cluster: Option<String>,
+        _namespace: String,
+        _name: String,
+        _key: String,
+    ) -> Answer<Vec<u8>> {
+        unavailable()
+    }
+}
+
+impl contract::access::Host for State {
+    async fn check(
+        &mut self,
+        _what: contract::access::Question,
+    ) -> Answer<contract::access::Answer> {
+        unavailable()
+    }
+}
