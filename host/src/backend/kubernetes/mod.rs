@@ -13,6 +13,7 @@ mod log;
 mod plan;
 mod read;
 mod restart;
+mod rights;
 mod warn;
 mod workload;
 
