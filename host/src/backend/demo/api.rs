@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::registry::{Access, Kind};
 use super::request::{self, Query, Request, Target};
 use super::status::Failure;
-use super::{DemoCluster, RecordedRequest, Shared, discovery, list, logs, table, watch, write};
+use super::{DemoCluster, RecordedRequest, Shared};
+use super::{delete, discovery, list, logs, scale, table, watch, write};
 
 /// The largest request body, as in the real server.
 const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -136,7 +137,7 @@ fn object(
         _ if kind.access == Access::Measured => Err(Failure::method_not_allowed()),
         Method::PATCH => write::patch(shared, kind, place, request).map(Reply::from),
         Method::PUT => write::replace(shared, kind, place, request).map(Reply::from),
-        Method::DELETE => write::delete(shared, kind, place, request).map(Reply::from),
+        Method::DELETE => delete::answer(shared, kind, place, request).map(Reply::from),
         _ => Err(Failure::method_not_allowed()),
     }
 }
@@ -171,7 +172,7 @@ fn subresource(
         }
         ("status", &Method::GET) => read(shared, kind, place, request),
         ("scale", &(Method::GET | Method::PUT | Method::PATCH)) => {
-            write::scale(shared, kind, place, request).map(Reply::from)
+            scale::answer(shared, kind, place, request).map(Reply::from)
         }
         _ => Err(Failure::method_not_allowed()),
     }

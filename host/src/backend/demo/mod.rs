@@ -7,6 +7,7 @@
 
 mod api;
 mod clock;
+mod delete;
 mod discovery;
 mod endpoints;
 mod identity;
@@ -18,6 +19,7 @@ mod pods;
 mod registry;
 mod request;
 mod rollout;
+mod scale;
 mod scenario;
 mod select;
 mod serve;
