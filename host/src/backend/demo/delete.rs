@@ -1,12 +1,12 @@
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::pods;
-use super::registry::{KINDS, Kind};
+use super::registry::Kind;
 use super::request::Request;
 use super::status::Failure;
 use super::store::{Store, number, set, text};
 use super::write::{WriteOptions, Written, body};
+use super::{custom, pods};
 
 /// DELETE of one object.
 pub(super) fn answer(
@@ -76,7 +76,7 @@ fn remove_with_dependents(store: &mut Store, kind: &'static Kind, namespace: &st
     while let Some((kind, namespace, name)) = doomed.pop() {
         let Some(gone) = store.remove(kind, &namespace, &name) else { continue };
         let uid = text(&gone, "/metadata/uid");
-        for other in KINDS {
+        for other in custom::all(store) {
             let inside = kind.is("", "namespaces").then_some(name.as_str());
             let owned = |object: &Value| {
                 object

@@ -6,7 +6,7 @@ use super::registry::Kind;
 use super::request::Request;
 use super::status::{Cause, Failure};
 use super::store::{number, set, text};
-use super::write::{WriteOptions, Written, body, update};
+use super::write::{Part, WriteOptions, Written, body, update};
 
 /// GET, PUT and PATCH of the `scale` subresource.
 pub(super) fn answer(
@@ -48,7 +48,7 @@ pub(super) fn answer(
             set(&mut object, &["metadata", field], json!(sent));
         }
     }
-    let object = update(shared, &mut store, kind, &current, object, &options)?;
+    let object = update(shared, &mut store, (kind, Part::Whole), &current, object, &options)?;
     Ok((200, scale_of(&object)))
 }
 

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::clock::seconds;
+use super::defaults::fill_defaults;
 use super::identity;
 use super::patch::PatchForm;
 use super::registry::{Kind, find};
@@ -49,20 +50,28 @@ impl WriteOptions {
     }
 }
 
+/// Which part of an object an update concerns; the rest stays as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    Status,
+}
+
 /// PATCH of one object.
 pub(super) fn patch(
     shared: &Shared,
     kind: &'static Kind,
     (namespace, name): (&str, &str),
     request: &Request,
+    part: Part,
 ) -> Written {
     let options = WriteOptions::parse("PatchOptions", request, None)?;
     let form = PatchForm::of(request.content_type.as_deref())?;
     let mut store = shared.store();
     let current =
         store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    let patched = form.apply(kind, name, &current, &request.body)?;
-    let object = update(shared, &mut store, kind, &current, patched, &options)?;
+    let patched = form.apply(kind, name, &kind.shown(&current), &request.body)?;
+    let object = update(shared, &mut store, (kind, part), &current, patched, &options)?;
     Ok((200, object))
 }
 
@@ -72,13 +81,14 @@ pub(super) fn replace(
     kind: &'static Kind,
     (namespace, name): (&str, &str),
     request: &Request,
+    part: Part,
 ) -> Written {
     let options = WriteOptions::parse("UpdateOptions", request, None)?;
     let object = body(request)?;
     let mut store = shared.store();
     let current =
         store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    let object = update(shared, &mut store, kind, &current, object, &options)?;
+    let object = update(shared, &mut store, (kind, part), &current, object, &options)?;
     Ok((200, object))
 }
 
@@ -91,6 +101,8 @@ pub(super) fn create(
 ) -> Written {
     let options = WriteOptions::parse("CreateOptions", request, None)?;
     let mut object = body(request)?;
+    set(&mut object, &["kind"], json!(kind.kind));
+    set(&mut object, &["apiVersion"], json!(kind.api_version()));
     let namespace = match (kind.namespaced, namespace) {
         (true, None) => return Err(Failure::method_not_allowed()),
         (_, namespace) => namespace.unwrap_or_default(),
@@ -122,6 +134,8 @@ pub(super) fn create(
         }
     }
     check(kind, &name, &object)?;
+    let mut object = kind.kept(object);
+    fill_defaults(kind, &mut object, shared.clock.now());
     if store.read(kind, namespace, &name).is_some() {
         return Err(Failure::already_exists(kind, &name));
     }
@@ -138,11 +152,11 @@ pub(super) fn create(
     }
     own(&mut object, kind, &options.manager, now, None);
     if options.dry_run {
-        return Ok((201, object));
+        return Ok((201, kind.shown(&object)));
     }
     let object = store.write(kind, object);
     shared.wake(&mut store, kind, &object);
-    Ok((201, (*object).clone()))
+    Ok((201, kind.shown(&object)))
 }
 
 pub(super) fn body(request: &Request) -> Result<Value, Failure> {
@@ -185,9 +199,9 @@ fn check(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
 pub(super) fn update(
     shared: &Shared,
     store: &mut Store,
-    kind: &'static Kind,
+    (kind, part): (&'static Kind, Part),
     current: &Value,
-    mut object: Value,
+    object: Value,
     options: &WriteOptions,
 ) -> Result<Value, Failure> {
     let name = text(current, "/metadata/name");
@@ -211,11 +225,22 @@ pub(super) fn update(
         let cause = Cause::invalid("metadata.uid", &format!("{uid:?}"), "field is immutable");
         return Err(Failure::invalid(kind, name, &[cause]));
     }
-    keep(&mut object, current, kind);
     check(kind, name, &object)?;
+    let mut object = kind.kept(object);
+    match part {
+        Part::Whole => keep(&mut object, current, kind),
+        Part::Status => {
+            let status = object.get("status").cloned();
+            object = current.clone();
+            match status {
+                Some(status) => set(&mut object, &["status"], status),
+                None => unset(&mut object, &["status"]),
+            }
+        }
+    }
     immutable(kind, name, current, &object)?;
     if &object == current {
-        return Ok(object);
+        return Ok(kind.shown(&object));
     }
     if kind.counts_generation() && is_new_generation(kind, current, &object) {
         let next = number(current, "/metadata/generation").unwrap_or(0) + 1;
@@ -223,17 +248,18 @@ pub(super) fn update(
     }
     own(&mut object, kind, &options.manager, shared.clock.now(), Some(current));
     if options.dry_run {
-        return Ok(object);
+        return Ok(kind.shown(&object));
     }
     let object = store.write(kind, object);
     shared.wake(store, kind, &object);
-    Ok((*object).clone())
+    Ok(kind.shown(&object))
 }
 
 /// Restores what an update of the main resource never changes.
 fn keep(object: &mut Value, current: &Value, kind: &Kind) {
-    set(object, &["kind"], json!(kind.kind));
-    set(object, &["apiVersion"], json!(kind.api_version()));
+    for field in ["kind", "apiVersion"] {
+        set(object, &[field], current.get(field).cloned().unwrap_or_default());
+    }
     for field in [
         "namespace",
         "uid",
