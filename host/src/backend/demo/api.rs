@@ -12,7 +12,7 @@ use super::request::{self, Query, Request, Target};
 use super::status::Failure;
 use super::write::Part;
 use super::{DemoCluster, RecordedRequest, Shared};
-use super::{custom, delete, discovery, list, logs, reviews, scale, table, watch, write};
+use super::{budgets, custom, delete, discovery, list, logs, reviews, scale, table, watch, write};
 
 /// The largest request body, as in the real server.
 const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -180,6 +180,9 @@ fn subresource(
             logs::open(shared, &pod, &options).map(Reply::Log)
         }
         ("status", &Method::GET) => read(shared, kind, place, request),
+        ("eviction", &Method::POST) => {
+            budgets::evict(shared, kind, place, request).map(Reply::from)
+        }
         ("status", &Method::PATCH) => {
             write::patch(shared, kind, place, request, Part::Status).map(Reply::from)
         }

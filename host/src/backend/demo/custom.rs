@@ -68,12 +68,20 @@ fn intern(definition: &Value, version: &Value) -> Option<&'static Kind> {
     if [group, plural, kind, version_name].contains(&"") {
         return None;
     }
+    let short: Vec<&str> = definition
+        .pointer("/spec/names/shortNames")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let mut interned = lock(INTERNED.get_or_init(Mutex::default));
     let same = |known: &&&Kind| {
         (known.group, known.version, known.plural, known.kind)
             == (group, version_name, plural, kind)
             && known.namespaced == namespaced
             && known.subresources() == parts
+            && known.short_names == short
     };
     if let Some(known) = interned.iter().find(same) {
         return Some(known);
@@ -82,14 +90,7 @@ fn intern(definition: &Value, version: &Value) -> Option<&'static Kind> {
         return None;
     }
     let keep = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
-    let short: Vec<&'static str> = definition
-        .pointer("/spec/names/shortNames")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(keep)
-        .collect();
+    let short: Vec<&'static str> = short.into_iter().map(keep).collect();
     let kind = row(
         (keep(group), keep(version_name)),
         (keep(kind), keep(plural)),

@@ -47,6 +47,29 @@ pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
             let name = text(object, "/metadata/name").to_owned();
             set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], json!(name));
         }
+        ("", "pods") => {
+            default(&["status", "phase"], json!("Pending"));
+            for (field, value) in [
+                ("restartPolicy", json!("Always")),
+                ("schedulerName", json!("default-scheduler")),
+                ("dnsPolicy", json!("ClusterFirst")),
+                ("terminationGracePeriodSeconds", json!(30)),
+            ] {
+                default(&["spec", field], value);
+            }
+        }
+        ("", "services") => default(&["spec", "type"], json!("ClusterIP")),
+        ("", "persistentvolumeclaims") => default(&["status", "phase"], json!("Pending")),
+        ("", "persistentvolumes") => default(&["status", "phase"], json!("Available")),
+        ("batch", "jobs") => {
+            default(&["spec", "parallelism"], json!(1));
+            default(&["spec", "completions"], json!(1));
+            default(&["spec", "backoffLimit"], json!(6));
+        }
+        ("batch", "cronjobs") => {
+            default(&["spec", "suspend"], json!(false));
+            default(&["spec", "concurrencyPolicy"], json!("Allow"));
+        }
         ("", "secrets") => encode_secret(object),
         ("apiextensions.k8s.io", _) => custom::establish(object, now),
         _ => {}

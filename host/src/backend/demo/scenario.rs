@@ -5,17 +5,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::clock::{after, before, micros, parse_length, seconds};
+use super::clock::{before, micros, parse_length, seconds};
 use super::custom;
 use super::defaults::fill_defaults;
-use super::endpoints;
 use super::identity;
 use super::kinds::KINDS;
 use super::logs::{Logs, Run};
-use super::ordered;
-use super::pods::{Scene, kind_of, owned};
 use super::registry::{Kind, find_kind};
-use super::rollout;
+use super::settle::settle;
 use super::store::{Store, set, text};
 
 /// How many files a scenario may have, and how large each: a scenario is read by people.
@@ -24,9 +21,6 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How deep directories may nest: `logs/<namespace>/<pod>/`.
 const DEPTH_MAX: usize = 4;
-
-/// How many steps a workload without a status may take until its pods are ready.
-const SETTLING_STEPS_MAX: u32 = 200;
 
 /// A scenario that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +44,7 @@ pub enum ScenarioError {
 }
 
 impl ScenarioError {
-    fn invalid(file: &str, reason: impl Into<String>) -> Self {
+    pub(super) fn invalid(file: &str, reason: impl Into<String>) -> Self {
         Self::Invalid { file: file.to_owned(), reason: reason.into() }
     }
 }
@@ -65,6 +59,26 @@ pub(super) struct Scenario {
     /// What new pods of a workload do, by `namespace/name`; those not named become ready.
     #[serde(default)]
     restart: BTreeMap<String, Outcome>,
+    /// What pods with an image do, from the beginning.
+    #[serde(default)]
+    pub(super) images: BTreeMap<String, Outcome>,
+    /// What was deployed after the objects were made, the earliest first.
+    #[serde(default)]
+    pub(super) releases: Vec<Release>,
+}
+
+/// A change of a deployment's image in the scenario's past.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Release {
+    /// `namespace/name` of the deployment.
+    pub(super) deployment: String,
+    /// How long ago, such as `6m30s`.
+    pub(super) ago: String,
+    /// The new image of its first container.
+    pub(super) image: String,
+    /// The cause that the deployment names for it.
+    pub(super) cause: String,
 }
 
 /// What the pods of a rollout come to.
@@ -75,6 +89,12 @@ pub(super) enum Outcome {
     Healthy,
     /// They run out of memory and are restarted.
     Crash,
+    /// They end with an error and are restarted.
+    Exit,
+    /// Their image cannot be pulled.
+    Unpullable,
+    /// They run, and their readiness probe fails.
+    Unready,
 }
 
 impl Scenario {
@@ -189,7 +209,7 @@ pub(super) fn build(files: &[(String, String)], now: Timestamp) -> Result<Loaded
             }
         }
     }
-    let scenario = scenario.ok_or_else(|| {
+    let scenario: Scenario = scenario.ok_or_else(|| {
         ScenarioError::invalid("scenario.yaml", "is missing; every scenario has one")
     })?;
     let mut store = Store::new();
@@ -209,7 +229,7 @@ pub(super) fn build(files: &[(String, String)], now: Timestamp) -> Result<Loaded
         }
         store.write(kind, kind.kept(object));
     }
-    settle(&mut store, now);
+    settle(&mut store, &scenario, now)?;
     store.forget_history();
     Ok(Loaded { store, logs, scenario })
 }
@@ -347,53 +367,5 @@ fn fill_uid(
     let uid = if kind.is("", "nodes") { Some(name.to_owned()) } else { uid.cloned() };
     if let Some(uid) = uid {
         set(reference, &["uid"], json!(uid));
-    }
-}
-
-/// Lets the controllers bring up every workload whose file gives it no status, at the time of its
-/// creation, so that a healthy workload needs no more than its own spec.
-fn settle(store: &mut Store, now: Timestamp) {
-    settle_workloads(store, now);
-    let Some(namespaces) = kind_of("", "namespaces") else { return };
-    let namespaces: Vec<(String, Timestamp)> = store
-        .all(namespaces, None)
-        .map(|(key, object)| {
-            let created = text(object, "/metadata/creationTimestamp").parse();
-            (key.path.clone(), created.unwrap_or(now))
-        })
-        .collect();
-    for (namespace, created) in namespaces {
-        let mut scene = Scene { store, now: created, tells: false, crashes: false };
-        endpoints::sync(&mut scene, &namespace);
-    }
-}
-
-fn settle_workloads(store: &mut Store, now: Timestamp) {
-    for plural in ["daemonsets", "statefulsets", "deployments"] {
-        let (Some(kind), Some(sets)) = (kind_of("apps", plural), kind_of("apps", "replicasets"))
-        else {
-            continue;
-        };
-        let workloads: Vec<Value> = store.all(kind, None).map(|(_, o)| (**o).clone()).collect();
-        for workload in workloads {
-            if workload.get("status").is_some() || !owned(store, sets, &workload).is_empty() {
-                continue;
-            }
-            let created = text(&workload, "/metadata/creationTimestamp").parse().unwrap_or(now);
-            let place = (text(&workload, "/metadata/namespace"), text(&workload, "/metadata/name"));
-            for n in 0..SETTLING_STEPS_MAX {
-                let version = store.version();
-                let at = after(created, Duration::from_secs(u64::from(n) * 2)).min(now);
-                let mut scene = Scene { store, now: at, tells: false, crashes: false };
-                if plural == "deployments" {
-                    rollout::step(&mut scene, place.0, place.1);
-                } else {
-                    ordered::step(&mut scene, kind, place.0, place.1);
-                }
-                if store.version() == version {
-                    break;
-                }
-            }
-        }
     }
 }

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::clock::seconds;
 use super::defaults::fill_defaults;
-use super::identity;
 use super::patch::PatchForm;
 use super::registry::{Kind, find};
 use super::request::Request;
 use super::status::{Cause, Failure};
 use super::store::{Store, number, set, text, unset};
+use super::{delete, identity};
 
 /// The longest `fieldManager` that the server takes.
 const FIELD_MANAGER_BYTES_MAX: usize = 128;
@@ -135,6 +135,9 @@ pub(super) fn create(
     }
     check(kind, &name, &object)?;
     let mut object = kind.kept(object);
+    if kind.subresources().iter().any(|(part, _)| *part == "status") {
+        unset(&mut object, &["status"]);
+    }
     fill_defaults(kind, &mut object, shared.clock.now());
     if store.read(kind, namespace, &name).is_some() {
         return Err(Failure::already_exists(kind, &name));
@@ -155,7 +158,7 @@ pub(super) fn create(
         return Ok((201, kind.shown(&object)));
     }
     let object = store.write(kind, object);
-    shared.wake(&mut store, kind, &object);
+    shared.wake(&store, kind, &object);
     Ok((201, kind.shown(&object)))
 }
 
@@ -251,6 +254,7 @@ pub(super) fn update(
         return Ok(kind.shown(&object));
     }
     let object = store.write(kind, object);
+    delete::finish(store, kind, &object, shared.clock.now());
     shared.wake(store, kind, &object);
     Ok(kind.shown(&object))
 }
