@@ -8,6 +8,7 @@
 mod alias;
 mod api;
 mod budgets;
+mod builtin;
 mod clock;
 mod custom;
 mod defaults;
@@ -130,7 +131,26 @@ impl DemoCluster {
 
     /// The scenario that is part of the program: `checkout` in `shop` runs out of memory.
     pub fn builtin() -> Result<Self, ScenarioError> {
-        Self::from_files(&scenario::builtin())
+        Self::named(builtin::DEFAULT)
+    }
+
+    /// A scenario that is part of the program.
+    pub fn named(name: &str) -> Result<Self, ScenarioError> {
+        let unknown = || {
+            let known: Vec<String> = builtin::names().map(|name| format!("`{name}`")).collect();
+            ScenarioError::Unknown { name: name.to_owned(), known: known.join(", ") }
+        };
+        Self::from_files(&builtin::files(name).ok_or_else(unknown)?)
+    }
+
+    /// The scenario in a directory, or, where there is no such directory, the one of its name that
+    /// is part of the program.
+    pub fn find(place: &Path) -> Result<Self, ScenarioError> {
+        let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if builtin::names().any(|known| known == name) && !place.is_dir() {
+            return Self::named(name);
+        }
+        Self::load(place)
     }
 
     fn from_files(files: &[(String, String)]) -> Result<Self, ScenarioError> {

@@ -41,6 +41,14 @@ pub enum ScenarioError {
         /// What is wrong with it.
         reason: String,
     },
+    /// No scenario of that name is part of the program.
+    #[error("there is no scenario `{name}`; those in the program are {known}")]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
 }
 
 impl ScenarioError {
@@ -109,44 +117,6 @@ pub(super) struct Loaded {
     pub(super) store: Store,
     pub(super) logs: Logs,
     pub(super) scenario: Scenario,
-}
-
-macro_rules! files {
-    ($($path:literal),+ $(,)?) => {
-        &[$(($path, include_str!(concat!("../../../scenarios/checkout-oom/", $path)))),+]
-    };
-}
-
-/// The shipped scenario, so that one binary without files can show it.
-static BUILTIN: &[(&str, &str)] = files![
-    "logs/kube-system/coredns/coredns.log",
-    "logs/payments/gateway/gateway.log",
-    "logs/payments/gateway/proxy.log",
-    "logs/payments/ledger/ledger.log",
-    "logs/shop-staging/checkout/checkout.log",
-    "logs/shop/cart-db/postgres.log",
-    "logs/shop/catalog/catalog.log",
-    "logs/shop/checkout-7d9f8b6c54-mk4zq/checkout.previous.log",
-    "logs/shop/checkout-7d9f8b6c54-qp7rj/checkout.previous.log",
-    "logs/shop/checkout-7d9f8b6c54-x2v8k/checkout.log",
-    "logs/shop/checkout-7d9f8b6c54-x2v8k/checkout.previous.log",
-    "logs/shop/checkout/checkout.log",
-    "logs/shop/frontend/frontend.log",
-    "logs/shop/nightly-report-29384775-w8dzx/report.log",
-    "logs/shop/search-reindex-h5q9n/reindex.log",
-    "objects/cluster.yaml",
-    "objects/kube-system.yaml",
-    "objects/more-kinds.yaml",
-    "objects/payments.yaml",
-    "objects/shop-checkout.yaml",
-    "objects/shop-events.yaml",
-    "objects/shop-others.yaml",
-    "objects/shop-staging.yaml",
-    "scenario.yaml",
-];
-
-pub(super) fn builtin() -> Vec<(String, String)> {
-    BUILTIN.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }
 
 /// Reads the YAML and log files below a directory; no link leads out of it.

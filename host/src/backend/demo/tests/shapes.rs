@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn send(
+pub(super) async fn send(
     cluster: &DemoCluster,
     method: &str,
     path: &str,
@@ -22,7 +22,7 @@ async fn send(
     (code, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-const JSON: (&str, &str) = ("content-type", "application/json");
+pub(super) const JSON: (&str, &str) = ("content-type", "application/json");
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/checkout";
 
 #[tokio::test]
