@@ -158,8 +158,38 @@ pub(super) fn create(
         return Ok((201, kind.shown(&object)));
     }
     let object = store.write(kind, object);
+    if kind.is("", "namespaces") {
+        furnish(&mut store, &object, now);
+    }
     shared.wake(&store, kind, &object);
     Ok((201, kind.shown(&object)))
+}
+
+/// Gives a new namespace what the server's controllers put into each.
+fn furnish(store: &mut Store, namespace: &Value, now: Timestamp) {
+    let namespace = text(namespace, "/metadata/name");
+    let certificate = json!({ "ca.crt": "" });
+    for (plural, name, data) in [
+        ("serviceaccounts", "default", None),
+        ("configmaps", "kube-root-ca.crt", Some(certificate)),
+    ] {
+        let Some(kind) = find("", "v1", plural) else { continue };
+        let version = store.version().to_string();
+        let mut object = json!({
+            "apiVersion": kind.api_version(),
+            "kind": kind.kind,
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": identity::uid(&[plural, namespace, name, &version]),
+                "creationTimestamp": seconds(now),
+            },
+        });
+        if let Some(data) = data {
+            set(&mut object, &["data"], data);
+        }
+        store.write(kind, object);
+    }
 }
 
 pub(super) fn body(request: &Request) -> Result<Value, Failure> {
