@@ -102,7 +102,12 @@ pub(super) fn compare(case: &Case, embedded: &Answer, real: &Answer) -> BTreeMap
     }
     let mut differences = BTreeMap::new();
     for pointer in pointers {
-        let (here, there) = (embedded.at(pointer), real.at(pointer));
+        let (mut here, mut there) = (embedded.at(pointer), real.at(pointer));
+        if case.unordered {
+            for list in [&mut here, &mut there] {
+                list.as_array_mut().map(|list| list.sort_by_key(Value::to_string));
+            }
+        }
         if here != there && !case.ignore.iter().any(|ignored| ignored == pointer) {
             let how = format!("    embedded {here}\n    real     {there}");
             differences.insert(format!("{}: {pointer}", case.name), how);

@@ -45,6 +45,9 @@ struct Case {
     /// What a refusal says that is the server's own wording and not part of its meaning.
     #[serde(default)]
     ignore: Vec<String>,
+    /// The order of a list means nothing here: it comes from a cache.
+    #[serde(default)]
+    unordered: bool,
     /// What later cases may say as `$name`.
     #[serde(default)]
     keep: BTreeMap<String, String>,

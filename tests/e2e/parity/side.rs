@@ -21,8 +21,10 @@ const VERSIONS: &[(&str, &str, &[&str])] = &[
 
 /// The namespaces that the cases work in; the real server's are taken away at the end.
 const NAMESPACES: &[&str] = &["parity", "parity-going", "parity-held"];
-const CLUSTER_WIDE: &[&str] =
-    &["/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.parity.example"];
+const CLUSTER_WIDE: &[&str] = &[
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.parity.example",
+    "/api/v1/nodes/parity-node",
+];
 
 pub(super) struct Side {
     client: Client,

@@ -95,7 +95,13 @@ fn answer(shared: &Arc<Shared>, path: &str, request: &Request) -> Result<Reply, 
         custom::find(&shared.store(), group, version, plural)
     };
     let Some((kind, target)) = request::target(path, served) else {
-        return Ok(Reply::Plain(404, "404 page not found\n"));
+        // Below a group that is served the API answers, elsewhere only the server does.
+        return match path.split('/').nth(2) {
+            Some(group) if discovery::is_served(&shared.store(), path, group) => {
+                Err(Failure::no_such_resource())
+            }
+            _ => Ok(Reply::Plain(404, "404 page not found\n")),
+        };
     };
     match target {
         Target::Collection { namespace } => collection(shared, kind, namespace, request),
@@ -128,6 +134,9 @@ fn collection(
         }
         Method::POST if kind.access == Access::ReadWrite => {
             write::create(shared, kind, namespace.as_deref(), request).map(Reply::from)
+        }
+        Method::DELETE if kind.verbs().contains(&"deletecollection") => {
+            delete::collection(shared, kind, namespace.as_deref(), request).map(Reply::from)
         }
         _ => Err(Failure::method_not_allowed()),
     }
@@ -172,7 +181,7 @@ fn subresource(
 ) -> Result<Reply, Failure> {
     let known = kind.subresources().iter().any(|(name, _)| *name == part);
     match (part, &request.method) {
-        _ if !known => Ok(Reply::Plain(404, "404 page not found\n")),
+        _ if !known => Err(Failure::no_such_resource()),
         ("log", &Method::GET) => {
             let options = logs::LogOptions::parse(place.1, &request.query)?;
             let pod = shared.store().read(kind, place.0, place.1);

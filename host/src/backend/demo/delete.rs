@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::clock::seconds;
 use super::registry::Kind;
-use super::request::Request;
+use super::request::{Form, Request};
 use super::status::{Cause, Failure};
 use super::store::{Store, number, set, text};
 use super::write::{WriteOptions, Written, body};
-use super::{custom, pods};
+use super::{custom, list, pods, table};
 
 /// DELETE of one object.
 pub(super) fn answer(
@@ -57,6 +57,26 @@ pub(super) fn answer(
         "details": details,
     });
     Ok((200, status))
+}
+
+/// DELETE of all objects of a collection that a request selects.
+pub(super) fn collection(
+    shared: &Shared,
+    kind: &'static Kind,
+    namespace: Option<&str>,
+    request: &Request,
+) -> Written {
+    let page = list::page(&shared.store(), kind, namespace, &request.query)?;
+    for object in &page.items {
+        let place = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
+        match answer(shared, kind, place, request) {
+            // Another may have been quicker.
+            Err(failure) if failure.code != 404 => return Err(failure),
+            _ => {}
+        }
+    }
+    let shown = table::list(Form::Plain, kind, &page, shared.clock.now());
+    Ok((200, shown))
 }
 
 /// Asks a pod to end.

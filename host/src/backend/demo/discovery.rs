@@ -38,6 +38,14 @@ pub(super) fn answer(store: &Store, path: &str) -> Option<Value> {
     }
 }
 
+/// Whether a path lies below a group that has resources, by its second part.
+pub(super) fn is_served(store: &Store, path: &str, second: &str) -> bool {
+    if path.starts_with("/api/") {
+        return second == "v1";
+    }
+    path.starts_with("/apis/") && groups(store).iter().any(|(group, _)| *group == second)
+}
+
 fn version() -> Value {
     json!({
         "major": "1",

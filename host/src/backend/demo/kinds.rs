@@ -44,6 +44,19 @@ const EVENT_FIELDS: &[&str] = &[
     "type",
 ];
 
+const NEW_EVENT_FIELDS: &[&str] = &[
+    "regarding.kind",
+    "regarding.namespace",
+    "regarding.name",
+    "regarding.uid",
+    "regarding.apiVersion",
+    "regarding.resourceVersion",
+    "regarding.fieldPath",
+    "reason",
+    "reportingController",
+    "type",
+];
+
 /// Everything that is served, in the order discovery lists it.
 pub(super) static KINDS: &[Kind] = &[
     row(CORE, ("ConfigMap", "configmaps"), true, &["cm"], typed::<core::ConfigMap>),
@@ -168,7 +181,7 @@ pub(super) static KINDS: &[Kind] = &[
         typed::<discovery::EndpointSlice>,
     ),
     row(("events.k8s.io", "v1"), ("Event", "events"), true, &["ev"], typed::<events::Event>)
-        .fields(EVENT_FIELDS)
+        .fields(NEW_EVENT_FIELDS)
         .kept_as(&NEW_EVENT),
     row(
         ("apiextensions.k8s.io", "v1"),

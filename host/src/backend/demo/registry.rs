@@ -115,7 +115,13 @@ impl Kind {
 
     pub(super) fn verbs(&self) -> &'static [&'static str] {
         match self.access {
-            Access::ReadWrite => &["create", "delete", "get", "list", "patch", "update", "watch"],
+            // A namespace takes its contents with it: one at a time is enough.
+            Access::ReadWrite if self.is("", "namespaces") => {
+                &["create", "delete", "get", "list", "patch", "update", "watch"]
+            }
+            Access::ReadWrite => {
+                &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+            }
             Access::Measured => &["get", "list"],
             Access::Asked => &["create"],
         }

@@ -186,6 +186,14 @@ impl Failure {
         failure
     }
 
+    /// A path below a served group that names no resource of it.
+    pub(super) fn no_such_resource() -> Self {
+        let message = "the server could not find the requested resource";
+        let mut failure = Self::new(404, "NotFound", message.to_owned());
+        failure.details = Some(json!({}));
+        failure
+    }
+
     pub(super) fn method_not_allowed() -> Self {
         Self::new(
             405,

@@ -69,7 +69,7 @@ fn metadata_only(object: &Value) -> Value {
 }
 
 fn table(kind: &Kind, metadata: &Value, rows: &[Value], headed: bool) -> Value {
-    let columns: Vec<Value> = if headed {
+    let columns: Option<Vec<Value>> = headed.then(|| {
         columns(kind)
             .iter()
             .map(|(name, priority)| {
@@ -82,9 +82,7 @@ fn table(kind: &Kind, metadata: &Value, rows: &[Value], headed: bool) -> Value {
                 })
             })
             .collect()
-    } else {
-        Vec::new()
-    };
+    });
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -112,6 +110,8 @@ fn columns(kind: &Kind) -> &'static [Column] {
             ("Age", 0),
             ("IP", 1),
             ("Node", 1),
+            ("Nominated Node", 1),
+            ("Readiness Gates", 1),
         ],
         ("apps", "deployments") => &[
             ("Name", 0),
@@ -126,7 +126,9 @@ fn columns(kind: &Kind) -> &'static [Column] {
         ("apps", "replicasets") => {
             &[("Name", 0), ("Desired", 0), ("Current", 0), ("Ready", 0), ("Age", 0)]
         }
-        ("apps", "statefulsets") => &[("Name", 0), ("Ready", 0), ("Age", 0)],
+        ("apps", "statefulsets") => {
+            &[("Name", 0), ("Ready", 0), ("Age", 0), ("Containers", 1), ("Images", 1)]
+        }
         ("apps", "daemonsets") => &[
             ("Name", 0),
             ("Desired", 0),
@@ -151,9 +153,16 @@ fn columns(kind: &Kind) -> &'static [Column] {
             ("Internal-IP", 1),
         ],
         ("", "namespaces") => &[("Name", 0), ("Status", 0), ("Age", 0)],
-        ("", "services") => {
-            &[("Name", 0), ("Type", 0), ("Cluster-IP", 0), ("Port(s)", 0), ("Age", 0)]
-        }
+        ("", "services") => &[
+            ("Name", 0),
+            ("Type", 0),
+            ("Cluster-IP", 0),
+            ("External-IP", 0),
+            ("Port(s)", 0),
+            ("Age", 0),
+            ("Selector", 1),
+        ],
+        ("networking.k8s.io", "networkpolicies") => &[("Name", 0), ("Pod-Selector", 0), ("Age", 0)],
         _ => &[("Name", 0), ("Age", 0)],
     }
 }
@@ -171,7 +180,14 @@ fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
             let (ready, status, restarts) = pod_summary(object, now);
             let ip = or_none(text(object, "/status/podIP"));
             let node = or_none(text(object, "/spec/nodeName"));
-            vec![name, json!(ready), json!(status), json!(restarts), age, json!(ip), json!(node)]
+            let nominated = or_none(text(object, "/status/nominatedNodeName"));
+            let gates = object.pointer("/spec/readinessGates").and_then(Value::as_array);
+            let gates = gates.map_or("<none>".to_owned(), |gates| gates.len().to_string());
+            let summary = [ready, status, restarts];
+            let mut cells = vec![name];
+            cells.extend(summary.map(Value::String));
+            cells.extend([age, json!(ip), json!(node), json!(nominated), json!(gates)]);
+            cells
         }
         ("apps", "deployments") => vec![
             name,
@@ -187,7 +203,13 @@ fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
             vec![name, n("/spec/replicas"), n("/status/replicas"), n("/status/readyReplicas"), age]
         }
         ("apps", "statefulsets") => {
-            vec![name, of("/status/readyReplicas", "/spec/replicas"), age]
+            vec![
+                name,
+                of("/status/readyReplicas", "/spec/replicas"),
+                age,
+                json!(joined(object, "/spec/template/spec/containers", "/name")),
+                json!(joined(object, "/spec/template/spec/containers", "/image")),
+            ]
         }
         ("apps", "daemonsets") => vec![
             name,
@@ -223,7 +245,23 @@ fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
                 })
                 .collect();
             let (of_type, ip) = (text(object, "/spec/type"), text(object, "/spec/clusterIP"));
-            vec![name, json!(of_type), json!(or_none(ip)), json!(ports.join(",")), age]
+            let outside = match text(object, "/status/loadBalancer/ingress/0/ip") {
+                "" if of_type == "LoadBalancer" => "<pending>",
+                outside => or_none(outside),
+            };
+            vec![
+                name,
+                json!(of_type),
+                json!(or_none(ip)),
+                json!(outside),
+                json!(ports.join(",")),
+                age,
+                json!(or_none(&pairs(object.pointer("/spec/selector")))),
+            ]
+        }
+        ("networking.k8s.io", "networkpolicies") => {
+            let chosen = pairs(object.pointer("/spec/podSelector/matchLabels"));
+            vec![name, json!(or_none(&chosen)), age]
         }
         _ => vec![name, age],
     }
@@ -240,8 +278,12 @@ fn joined(object: &Value, list: &str, field: &str) -> String {
 }
 
 fn selector(object: &Value) -> String {
-    let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    pairs(object.pointer("/spec/selector/matchLabels"))
+}
+
+fn pairs(labels: Option<&Value>) -> String {
     let pairs: Vec<String> = labels
+        .and_then(Value::as_object)
         .into_iter()
         .flatten()
         .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))

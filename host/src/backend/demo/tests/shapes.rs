@@ -51,12 +51,13 @@ async fn refuses_requests_that_lead_nowhere() {
     let html = ("accept", "text/html");
     let yaml = ("content-type", "application/apply-patch+yaml");
     for (method, path, header, body, code, reason) in [
-        ("GET", "/api/v1/widgets", JSON, "", 404, None),
+        ("GET", "/api/v1/widgets", JSON, "", 404, Some("NotFound")),
+        ("GET", "/apis/nothing.example/v1/widgets", JSON, "", 404, None),
         ("GET", "/openapi/v3", html, "", 404, None),
-        ("GET", "/api/v1/namespaces/shop/pods/x/exec", JSON, "", 404, None),
+        ("GET", "/api/v1/namespaces/shop/pods/x/exec", JSON, "", 404, Some("NotFound")),
         ("GET", "/api/v1/pods", html, "", 406, Some("NotAcceptable")),
         ("POST", "/version", JSON, "", 405, Some("MethodNotAllowed")),
-        ("DELETE", "/api/v1/namespaces/shop/pods", JSON, "", 405, Some("MethodNotAllowed")),
+        ("DELETE", "/api/v1/namespaces", JSON, "", 405, Some("MethodNotAllowed")),
         ("PATCH", DEPLOYMENT, JSON, "{}", 415, Some("UnsupportedMediaType")),
         ("PATCH", DEPLOYMENT, yaml, "{}", 415, Some("UnsupportedMediaType")),
         ("PUT", DEPLOYMENT, JSON, "{", 400, Some("BadRequest")),
