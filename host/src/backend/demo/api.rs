@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::registry::{Access, Kind};
 use super::request::{self, Query, Request, Target};
 use super::status::Failure;
+use super::store::text;
 use super::write::Part;
 use super::{DemoCluster, RecordedRequest, Shared};
 use super::{budgets, custom, delete, discovery, list, logs, reviews, scale, table, watch, write};
@@ -186,6 +187,9 @@ fn subresource(
             let options = logs::LogOptions::parse(place.1, &request.query)?;
             let pod = shared.store().read(kind, place.0, place.1);
             let pod = pod.ok_or_else(|| Failure::not_found(kind, place.1))?;
+            if text(&pod, "/spec/nodeName").is_empty() {
+                return Ok(Reply::Plain(204, ""));
+            }
             logs::open(shared, &pod, &options).map(Reply::Log)
         }
         ("status", &Method::GET) => read(shared, kind, place, request),

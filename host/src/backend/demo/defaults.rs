@@ -5,11 +5,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::custom;
+use super::pods::qos;
 use super::registry::Kind;
 use super::store::{set, text};
 
 /// Writes the defaults that the server would have filled in.
 pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
+    let qos = object.get("spec").map_or("BestEffort", qos);
     let mut default = |path: &[&str], value: Value| {
         let pointer = format!("/{}", path.join("/"));
         if object.pointer(&pointer).is_none() {
@@ -32,10 +34,13 @@ pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
         }
         ("apps", "statefulsets") => {
             default(&["spec", "replicas"], json!(1));
+            default(&["spec", "podManagementPolicy"], json!("OrderedReady"));
+            default(&["spec", "revisionHistoryLimit"], json!(10));
             let rolling = json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 0 } });
             default(&["spec", "updateStrategy"], rolling);
         }
         ("apps", "daemonsets") => {
+            default(&["spec", "revisionHistoryLimit"], json!(10));
             let rolling = json!({
                 "type": "RollingUpdate",
                 "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 },
@@ -49,8 +54,10 @@ pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
         }
         ("", "pods") => {
             default(&["status", "phase"], json!("Pending"));
+            default(&["status", "qosClass"], json!(qos));
             for (field, value) in [
                 ("restartPolicy", json!("Always")),
+                ("serviceAccountName", json!("default")),
                 ("schedulerName", json!("default-scheduler")),
                 ("dnsPolicy", json!("ClusterFirst")),
                 ("terminationGracePeriodSeconds", json!(30)),
@@ -58,8 +65,23 @@ pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
                 default(&["spec", field], value);
             }
         }
-        ("", "services") => default(&["spec", "type"], json!("ClusterIP")),
-        ("", "persistentvolumeclaims") => default(&["status", "phase"], json!("Pending")),
+        ("", "services") => {
+            default(&["spec", "type"], json!("ClusterIP"));
+            default(&["spec", "sessionAffinity"], json!("None"));
+            let ports = object.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+            for port in ports.into_iter().flatten() {
+                let own = port.get("port").cloned().unwrap_or_default();
+                for (field, value) in [("protocol", json!("TCP")), ("targetPort", own)] {
+                    if port.get(field).is_none() {
+                        set(port, &[field], value);
+                    }
+                }
+            }
+        }
+        ("", "persistentvolumeclaims") => {
+            default(&["status", "phase"], json!("Pending"));
+            default(&["spec", "volumeMode"], json!("Filesystem"));
+        }
         ("", "persistentvolumes") => default(&["status", "phase"], json!("Available")),
         ("batch", "jobs") => {
             default(&["spec", "parallelism"], json!(1));

@@ -39,6 +39,7 @@ mod settle;
 mod status;
 mod store;
 mod table;
+mod validate;
 mod watch;
 mod write;
 

@@ -417,7 +417,7 @@ pub(super) fn conditions(at: &str, ready: &str, reason: &str) -> Value {
         .collect()
 }
 
-fn qos(spec: &Value) -> &'static str {
+pub(super) fn qos(spec: &Value) -> &'static str {
     let containers = || spec.get("containers").and_then(Value::as_array).into_iter().flatten();
     let all = |list: &str| {
         containers().all(|container| {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::clock::{after, seconds};
 use super::pods::{Scene, condition, kind_of, owned};
 use super::rollout::{Allowance, Set, sets};
-use super::store::{number, set, text};
+use super::store::{number, set, text, unset};
 
 /// The condition of a set that could not create a pod.
 const FAILURE: &str = "ReplicaFailure";
@@ -133,6 +133,9 @@ pub(super) fn report(
         }),
     );
     drop_zeroes(&mut told);
+    if replicas == 0 {
+        unset(&mut told, &["status", "replicas"]);
+    }
     scene.store.write_changed(kind, told);
     Some(done)
 }

@@ -6,7 +6,7 @@ use super::registry::Kind;
 use super::request::Request;
 use super::status::{Cause, Failure};
 use super::store::{number, set, text};
-use super::write::{Part, WriteOptions, Written, body, update};
+use super::write::{Part, WriteOptions, Written, body, check_identity, update};
 
 /// GET, PUT and PATCH of the `scale` subresource.
 pub(super) fn answer(
@@ -16,8 +16,9 @@ pub(super) fn answer(
     request: &Request,
 ) -> Written {
     let mut store = shared.store();
-    let current =
-        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    let current = store
+        .read(kind, namespace, name)
+        .ok_or_else(|| Failure::not_found(kind, name).of_part(kind, "scale"))?;
     let now = scale_of(&current);
     let (wanted, options) = match request.method {
         http::Method::GET => return Ok((200, now)),
@@ -25,15 +26,21 @@ pub(super) fn answer(
         _ => {
             let options = WriteOptions::parse("PatchOptions", request, None)?;
             let form = PatchForm::of(request.content_type.as_deref())?;
-            (form.apply(kind, name, &now, &request.body)?, options)
+            (form.apply(kind, &now, &request.body)?, options)
         }
     };
     let replicas = wanted.pointer("/spec/replicas").cloned().unwrap_or(json!(0));
     if !replicas.is_i64() && !replicas.is_u64() {
-        return Err(Failure::bad_request(format!(
-            "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal \
-             {replicas} into Go struct field ScaleSpec.spec.replicas of type int32"
-        )));
+        let why = format!(
+            "json: cannot unmarshal {replicas} into Go struct field ScaleSpec.spec.replicas of \
+             type int32"
+        );
+        if request.method == http::Method::PATCH {
+            let cause = Cause::invalid("patch", "\"..\"", &why);
+            return Err(Failure::invalid_options("", "", "", &[cause]));
+        }
+        let handled = "Scale in version \"v1\" cannot be handled as a Scale";
+        return Err(Failure::bad_request(format!("{handled}: {why}")));
     }
     if number(&wanted, "/spec/replicas").is_some_and(|n| n < 0) {
         let why = "must be greater than or equal to 0";
@@ -48,7 +55,9 @@ pub(super) fn answer(
             set(&mut object, &["metadata", field], json!(sent));
         }
     }
-    let object = update(shared, &mut store, (kind, Part::Whole), &current, object, &options)?;
+    check_identity(kind, &current, &object).map_err(|failure| failure.of_part(kind, "scale"))?;
+    let object = update(shared, &mut store, (kind, Part::Whole), &current, object, &options)
+        .map_err(|failure| failure.of_part(kind, "scale"))?;
     Ok((200, scale_of(&object)))
 }
 
@@ -67,11 +76,16 @@ fn scale_of(object: &Value) -> Value {
         .flatten()
         .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
         .collect();
+    // None is not written out.
+    let spec = match number(object, "/spec/replicas").unwrap_or(1) {
+        0 => json!({}),
+        replicas => json!({ "replicas": replicas }),
+    };
     json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": metadata,
-        "spec": { "replicas": number(object, "/spec/replicas").unwrap_or(1) },
+        "spec": spec,
         "status": {
             "replicas": number(object, "/status/replicas").unwrap_or(0),
             "selector": selector.join(","),

@@ -424,12 +424,13 @@ const NAME_FORM: &str = "must consist of alphanumeric characters, '-', '_' or '.
                          or '123-abc', regex used for validation is \
                          '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 
-const PREFIX_FORM: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+pub(super) const PREFIX_FORM: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
                            characters, '-' or '.', and must start and end with an alphanumeric \
                            character (e.g. 'example.com', regex used for validation is \
                            '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
-fn is_subdomain(text: &str) -> bool {
+/// Whether a text is a DNS name in lower case, as prefixes and names of objects are.
+pub(super) fn is_subdomain(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     text.split('.').all(|part| {
         edge(part.chars().next())
@@ -473,19 +474,24 @@ fn check_key(key: &str) -> Result<(), String> {
 }
 
 fn check_value(key: &str, index: usize, value: &str) -> Result<(), String> {
-    let at = format!("values[{index}][{key}]: Invalid value: {value:?}");
+    match label_value_fault(value) {
+        Some(why) => Err(format!("values[{index}][{key}]: Invalid value: {value:?}: {why}")),
+        None => Ok(()),
+    }
+}
+
+/// Why a text is no label's value.
+pub(super) fn label_value_fault(value: &str) -> Option<String> {
     if value.len() > LABEL_BYTES_MAX {
-        return Err(format!("{at}: must be no more than 63 characters"));
+        return Some("must be no more than 63 characters".to_owned());
     }
-    if !value.is_empty() && !well_formed(value) {
-        return Err(format!(
-            "{at}: a valid label must be an empty string or consist of alphanumeric characters, \
-             '-', '_' or '.', and must start and end with an alphanumeric character (e.g. \
-             'MyValue',  or 'my_value',  or '12345', regex used for validation is \
-             '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-        ));
-    }
-    Ok(())
+    (!value.is_empty() && !well_formed(value)).then(|| {
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
+         '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
+         'my_value',  or '12345', regex used for validation is \
+         '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

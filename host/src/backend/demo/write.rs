@@ -5,11 +5,12 @@ use super::Shared;
 use super::clock::seconds;
 use super::defaults::fill_defaults;
 use super::patch::PatchForm;
+use super::pods::is_going;
 use super::registry::{Kind, find};
-use super::request::Request;
+use super::request::{Request, unparsable};
 use super::status::{Cause, Failure};
 use super::store::{Store, number, set, text, unset};
-use super::{delete, identity};
+use super::{delete, identity, quotas, validate};
 
 /// The longest `fieldManager` that the server takes.
 const FIELD_MANAGER_BYTES_MAX: usize = 128;
@@ -70,7 +71,8 @@ pub(super) fn patch(
     let mut store = shared.store();
     let current =
         store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    let patched = form.apply(kind, name, &kind.shown(&current), &request.body)?;
+    let patched = form.apply(kind, &kind.shown(&current), &request.body)?;
+    decodes(kind, &patched)?;
     let object = update(shared, &mut store, (kind, part), &current, patched, &options)?;
     Ok((200, object))
 }
@@ -88,6 +90,7 @@ pub(super) fn replace(
     let mut store = shared.store();
     let current =
         store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    check_identity(kind, &current, &object)?;
     let object = update(shared, &mut store, (kind, part), &current, object, &options)?;
     Ok((200, object))
 }
@@ -101,6 +104,15 @@ pub(super) fn create(
 ) -> Written {
     let options = WriteOptions::parse("CreateOptions", request, None)?;
     let mut object = body(request)?;
+    let (of, version) = (text(&object, "/kind"), text(&object, "/apiVersion"));
+    if !of.is_empty() && of != kind.kind {
+        let version = version.rsplit('/').next().unwrap_or_default();
+        return Err(Failure::bad_request(format!(
+            "{of} in version {version:?} cannot be handled as a {}: converting ({version}.{of}): \
+             unknown conversion",
+            kind.kind
+        )));
+    }
     set(&mut object, &["kind"], json!(kind.kind));
     set(&mut object, &["apiVersion"], json!(kind.api_version()));
     let namespace = match (kind.namespaced, namespace) {
@@ -127,10 +139,17 @@ pub(super) fn create(
             _ => return Err(namespace_mismatch()),
         }
         let namespaces = find("", "v1", "namespaces");
-        if let Some(namespaces) = namespaces
-            && store.read(namespaces, "", namespace).is_none()
+        if let Some(namespaces) = namespaces {
+            let home = store.read(namespaces, "", namespace);
+            let home = home.ok_or_else(|| Failure::not_found(namespaces, namespace))?;
+            if is_going(&home) {
+                return Err(Failure::terminating(kind, &name, namespace));
+            }
+        }
+        if kind.is("", "pods")
+            && let Some(why) = quotas::refusal(&store, namespace, &object)
         {
-            return Err(Failure::not_found(namespaces, namespace));
+            return Err(Failure::forbidden(kind, &name, &why));
         }
     }
     check(kind, &name, &object)?;
@@ -139,6 +158,9 @@ pub(super) fn create(
         unset(&mut object, &["status"]);
     }
     fill_defaults(kind, &mut object, shared.clock.now());
+    if !kind.custom && object.get("status").is_none() && !kind.subresources().is_empty() {
+        set(&mut object, &["status"], json!({}));
+    }
     if store.read(kind, namespace, &name).is_some() {
         return Err(Failure::already_exists(kind, &name));
     }
@@ -214,18 +236,44 @@ fn namespace_mismatch() -> Failure {
 }
 
 fn check(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
-    if number(object, "/spec/replicas").is_some_and(|n| n < 0) {
-        let value = object.pointer("/spec/replicas").cloned().unwrap_or_default().to_string();
-        let why = "must be greater than or equal to 0";
-        let cause = Cause::invalid("spec.replicas", &value, why);
-        return Err(Failure::invalid(kind, name, &[cause]));
+    let version = text(object, "/metadata/resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        return Err(Failure::unknown(unparsable("ParseUint", version)));
+    }
+    if let Some(value) = object.pointer("/spec/replicas").filter(|v| v.is_string()) {
+        return Err(Failure::bad_request(format!(
+            "{0} in version {1:?} cannot be handled as a {0}: json: cannot unmarshal {value} into \
+             Go struct field {0}Spec.spec.replicas of type int32",
+            kind.kind, kind.version
+        )));
     }
     kind.check(object).map_err(|error| {
         Failure::bad_request(format!(
             "{0} in version {1:?} cannot be handled as a {0}: {error}",
             kind.kind, kind.version
         ))
+    })?;
+    let faults = validate::faults(kind, object);
+    if faults.is_empty() { Ok(()) } else { Err(Failure::invalid(kind, name, &faults)) }
+}
+
+/// Whether what a patch made can still be read as its kind.
+fn decodes(kind: &Kind, patched: &Value) -> Result<(), Failure> {
+    kind.check(patched).map_err(|error| {
+        let cause = Cause::invalid("patch", "\"..\"", &error.to_string());
+        Failure::invalid_options("", "", "", &[cause])
     })
+}
+
+/// A whole object with another UID is another object.
+pub(super) fn check_identity(kind: &Kind, current: &Value, object: &Value) -> Result<(), Failure> {
+    let (uid, found) = (text(object, "/metadata/uid"), text(current, "/metadata/uid"));
+    if uid.is_empty() || uid == found {
+        return Ok(());
+    }
+    let why =
+        format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
+    Err(Failure::conflict(kind, text(current, "/metadata/name"), &why))
 }
 
 /// Puts a changed object in the place of `current`, by the rules that every update obeys.

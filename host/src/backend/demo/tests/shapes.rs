@@ -77,7 +77,7 @@ async fn refuses_changes_that_the_server_forbids() {
     let pod = "/api/v1/namespaces/shop/pods/checkout-7d9f8b6c54-qp7rj";
     for (path, body, code) in [
         (DEPLOYMENT, r#"{"spec": {"replicas": -1}}"#, 422),
-        (DEPLOYMENT, r#"{"spec": {"replicas": "many"}}"#, 400),
+        (DEPLOYMENT, r#"{"spec": {"replicas": "many"}}"#, 422),
         (DEPLOYMENT, r#"{"spec": {"selector": {"matchLabels": {"app": "x"}}}}"#, 422),
         (DEPLOYMENT, r#"{"metadata": {"name": "other"}}"#, 400),
         (DEPLOYMENT, r#"{"metadata": {"namespace": "other"}}"#, 400),
