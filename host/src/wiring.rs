@@ -139,6 +139,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         clock: Arc::clone(&clock),
     }));
     let ports = Arc::new(Ports {
+        objects: clusters.clone(),
         kubernetes: clusters,
         writes: Arc::new(effects::Requests(Arc::clone(&effects))),
         clock,

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod error;
 pub mod kubernetes;
+pub mod objects;
 pub mod progress;
 pub mod workloads;
 pub mod writes;
@@ -14,6 +15,7 @@ pub mod writes;
 pub use clock::Clock;
 pub use error::CapabilityError;
 pub use kubernetes::Kubernetes;
+pub use objects::Objects;
 pub use progress::ProgressSink;
 pub use workloads::Workloads;
 pub use writes::{WriteOutcome, WriteRequest, WriteRequests};

@@ -8,7 +8,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::limiter::Limiter;
 use super::meter::Meter;
 use super::wasi::{self, Streams};
-use crate::capability::{Clock, Kubernetes, ProgressSink, WriteRequests};
+use crate::capability::{Clock, Kubernetes, Objects, ProgressSink, WriteRequests};
 use crate::domain::grant::Grants;
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
@@ -20,6 +20,8 @@ use crate::governance::audit::Trail;
 pub struct Ports {
     /// Reads.
     pub kubernetes: Arc<dyn Kubernetes>,
+    /// Reads of any kind.
+    pub objects: Arc<dyn Objects>,
     /// Requests for writes.
     pub writes: Arc<dyn WriteRequests>,
     /// The time.

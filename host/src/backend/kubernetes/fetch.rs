@@ -65,7 +65,16 @@ impl Link {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        let request = Request::new(K::url_path(&(), about.namespace))
+        self.chunk(&K::url_path(&(), about.namespace), params).await
+    }
+
+    /// One page of what is served under a path.
+    pub(super) async fn chunk<K: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &ListParams,
+    ) -> Result<Chunk<K>, Failure> {
+        let request = Request::new(path)
             .list(params)
             .map_err(|error| Failure::Unsendable(error.to_string()))?;
         let answer: ListAnswer<K> = self.read(request, Take::Whole).await?.decode()?;

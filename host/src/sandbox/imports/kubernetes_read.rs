@@ -5,7 +5,7 @@ use super::super::bindings::toolgate::plugin::kubernetes_read::{
 };
 use super::super::bindings::toolgate::plugin::types::{ListQuery, Rollout, WorkloadKind};
 use super::super::state::State;
-use super::{Answer, Door, Shut, convert, namespace, object};
+use super::{Answer, Door, Shut, convert, namespace, object, objects};
 use crate::domain::capability::Capability::KubernetesRead;
 use crate::domain::scope::Target;
 use crate::domain::write::WorkloadRef;
@@ -59,17 +59,18 @@ impl Host for State {
 
     async fn get_object(
         &mut self,
-        _cluster: Option<String>,
-        _kind: String,
-        _namespace: Option<String>,
-        _name: String,
-        _fields: Vec<String>,
+        cluster: Option<String>,
+        kind: String,
+        namespace: Option<String>,
+        name: String,
+        fields: Vec<String>,
     ) -> Answer<wit::Object> {
-        super::soon::unavailable()
+        let asked = objects::Asked { cluster, kind, namespace, name, fields };
+        self.through(KubernetesRead, |door| objects::get(door, asked)).await
     }
 
-    async fn list_objects(&mut self, _query: wit::ObjectQuery) -> Answer<wit::ObjectPage> {
-        super::soon::unavailable()
+    async fn list_objects(&mut self, query: wit::ObjectQuery) -> Answer<wit::ObjectPage> {
+        self.through(KubernetesRead, |door| objects::list(door, query)).await
     }
 
     async fn rollout_status(
@@ -157,13 +158,15 @@ async fn list_namespaces(
     door.check("list", &target).await?;
     let kubernetes = door.scene.ports.kubernetes.clone();
     let all = door.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
-    let (scope, mode) = (door.scope()?, &door.scene.ports.mode);
+    let names = &door.scope()?.names;
     let now = door.now();
-    let granted = |name: &str| {
-        let in_scope = scope.namespaces.contains(name) && scope.names.contains(name);
-        in_scope && mode.namespaces.contains(name)
-    };
-    Ok(all.iter().filter(|n| granted(&n.name)).map(|n| convert::namespace(n, now)).collect())
+    let mut granted = Vec::new();
+    for namespace in &all {
+        if names.contains(&namespace.name) && door.grants_namespace(&namespace.name)? {
+            granted.push(convert::namespace(namespace, now));
+        }
+    }
+    Ok(granted)
 }
 
 async fn rollout(
