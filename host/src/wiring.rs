@@ -140,6 +140,8 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     }));
     let ports = Arc::new(Ports {
         objects: clusters.clone(),
+        history: clusters.clone(),
+        metrics: clusters.clone(),
         kubernetes: clusters,
         writes: Arc::new(effects::Requests(Arc::clone(&effects))),
         clock,

@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use serde_json::Value;
 use toolgate::capability::CapabilityError;
+use toolgate::capability::history::{History, Revision};
 use toolgate::capability::kubernetes::{
     Deployment, EventQuery, Events, Kubernetes, List, LogQuery, NamespaceState, Node, Page, Pod,
     RawLog, Rollout,
 };
+use toolgate::capability::metrics::{Metrics, NodeUsage, PodUsage};
 use toolgate::capability::objects::{Objects, ServedKind};
 use toolgate::capability::writes::{WriteOutcome, WriteRequest, WriteRequests};
 use toolgate::domain::kind::AskedKind;
@@ -108,6 +110,24 @@ impl Objects for Instantly {
         _: &List,
         _: Option<&str>,
     ) -> Result<Page<Value>, CapabilityError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl History for Instantly {
+    async fn revisions(&self, _: &WorkloadRef) -> Result<Vec<Revision>, CapabilityError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl Metrics for Instantly {
+    async fn pod_usages(&self, _: &List) -> Result<Page<PodUsage>, CapabilityError> {
+        nothing()
+    }
+
+    async fn node_usages(&self, _: &ClusterName) -> Result<Vec<NodeUsage>, CapabilityError> {
         nothing()
     }
 }

@@ -6,7 +6,9 @@
 
 pub mod clock;
 pub mod error;
+pub mod history;
 pub mod kubernetes;
+pub mod metrics;
 pub mod objects;
 pub mod progress;
 pub mod workloads;
@@ -14,7 +16,9 @@ pub mod writes;
 
 pub use clock::Clock;
 pub use error::CapabilityError;
+pub use history::History;
 pub use kubernetes::Kubernetes;
+pub use metrics::Metrics;
 pub use objects::Objects;
 pub use progress::ProgressSink;
 pub use workloads::Workloads;

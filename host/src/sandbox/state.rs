@@ -8,7 +8,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::limiter::Limiter;
 use super::meter::Meter;
 use super::wasi::{self, Streams};
-use crate::capability::{Clock, Kubernetes, Objects, ProgressSink, WriteRequests};
+use crate::capability::{
+    Clock, History, Kubernetes, Metrics, Objects, ProgressSink, WriteRequests,
+};
 use crate::domain::grant::Grants;
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
@@ -22,6 +24,10 @@ pub struct Ports {
     pub kubernetes: Arc<dyn Kubernetes>,
     /// Reads of any kind.
     pub objects: Arc<dyn Objects>,
+    /// Revisions.
+    pub history: Arc<dyn History>,
+    /// Measurements.
+    pub metrics: Arc<dyn Metrics>,
     /// Requests for writes.
     pub writes: Arc<dyn WriteRequests>,
     /// The time.
@@ -53,6 +59,8 @@ pub(super) struct CallScene {
     pub ports: Arc<Ports>,
     pub progress: Arc<dyn ProgressSink>,
     pub limits: Limits,
+    /// When the call ends, done or not.
+    pub deadline: tokio::time::Instant,
 }
 
 /// Why the host ended a guest: kept here, because a trap loses its reason on the way.

@@ -6,12 +6,15 @@
 
 mod about;
 mod ask;
+mod compare;
 mod connect;
 mod convert;
 mod discover;
 mod fetch;
+mod history;
 mod item;
 mod log;
+mod metrics;
 mod objects;
 mod plan;
 mod read;

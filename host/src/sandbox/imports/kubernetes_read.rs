@@ -5,10 +5,9 @@ use super::super::bindings::toolgate::plugin::kubernetes_read::{
 };
 use super::super::bindings::toolgate::plugin::types::{ListQuery, Rollout, WorkloadKind};
 use super::super::state::State;
-use super::{Answer, Door, Shut, convert, namespace, object, objects};
+use super::{Answer, Door, Shut, convert, namespace, object, objects, rollouts};
 use crate::domain::capability::Capability::KubernetesRead;
 use crate::domain::scope::Target;
-use crate::domain::write::WorkloadRef;
 
 impl Host for State {
     async fn list_pods(&mut self, query: ListQuery) -> Answer<PodPage> {
@@ -38,23 +37,32 @@ impl Host for State {
 
     async fn await_rollout(
         &mut self,
-        _cluster: Option<String>,
-        _kind: WorkloadKind,
-        _namespace: String,
-        _name: String,
-        _timeout_s: u32,
+        cluster: Option<String>,
+        kind: WorkloadKind,
+        namespace: String,
+        name: String,
+        timeout_s: u32,
     ) -> Answer<Rollout> {
-        super::soon::unavailable()
+        let workload = rollouts::Named { cluster, kind, namespace, name };
+        let reports = rollouts::Reports::after(self.progress_done, self.progress_reports);
+        let awaited = self
+            .through(KubernetesRead, |door| rollouts::wait(door, workload, timeout_s, reports))
+            .await?;
+        Ok(awaited.map(|(rollout, reports)| {
+            (self.progress_done, self.progress_reports) = reports.counted();
+            rollout
+        }))
     }
 
     async fn rollout_history(
         &mut self,
-        _cluster: Option<String>,
-        _kind: WorkloadKind,
-        _namespace: String,
-        _name: String,
+        cluster: Option<String>,
+        kind: WorkloadKind,
+        namespace: String,
+        name: String,
     ) -> Answer<Vec<wit::Revision>> {
-        super::soon::unavailable()
+        let workload = rollouts::Named { cluster, kind, namespace, name };
+        self.through(KubernetesRead, |door| rollouts::history(door, workload)).await
     }
 
     async fn get_object(
@@ -80,7 +88,8 @@ impl Host for State {
         namespace: String,
         name: String,
     ) -> Answer<Rollout> {
-        self.through(KubernetesRead, |door| rollout(door, cluster, kind, namespace, name)).await
+        let workload = rollouts::Named { cluster, kind, namespace, name };
+        self.through(KubernetesRead, |door| rollouts::status(door, workload)).await
     }
 }
 
@@ -167,24 +176,4 @@ async fn list_namespaces(
         }
     }
     Ok(granted)
-}
-
-async fn rollout(
-    door: Door,
-    cluster: Option<String>,
-    kind: WorkloadKind,
-    place: String,
-    name: String,
-) -> Result<Rollout, Shut> {
-    let workload = WorkloadRef {
-        cluster: door.cluster(cluster).await?,
-        kind: convert::kind_in(kind),
-        namespace: namespace(&place)?,
-        name: object(&name)?,
-    };
-    let target = super::workload_target(&workload);
-    door.check("get", &target).await?;
-    let kubernetes = door.scene.ports.kubernetes.clone();
-    let rollout = door.port(&target, async move { kubernetes.rollout(&workload).await }).await?;
-    Ok(convert::rollout(&rollout))
 }

@@ -8,10 +8,13 @@ mod convert;
 mod fields;
 mod kubernetes_events;
 mod kubernetes_logs;
+mod kubernetes_metrics;
 mod kubernetes_read;
 mod kubernetes_restart;
+mod kubernetes_secret_values;
 mod objects;
 mod pages;
+mod rollouts;
 mod soon;
 
 use std::future::Future;
