@@ -201,7 +201,7 @@ fn connections(clusters: BTreeMap<ClusterName, ClusterSource>) -> Result<Connect
             ClusterSource::InCluster => Connection::InCluster,
             ClusterSource::Embedded { scenario, latency } => {
                 let cluster = match &scenario {
-                    Some(dir) => DemoCluster::load(dir),
+                    Some(place) => DemoCluster::find(place),
                     None => DemoCluster::builtin(),
                 };
                 let cluster = cluster

@@ -66,6 +66,29 @@ impl Selection {
     }
 }
 
+/// Whether a `LabelSelector` of an object's spec chooses another object.
+pub(super) fn selected(selector: &Value, object: &Value) -> bool {
+    let labels = object.pointer("/metadata/labels");
+    let label = |key: &str| labels.and_then(|labels| labels.get(key)).and_then(Value::as_str);
+    let equal = selector.get("matchLabels").and_then(Value::as_object);
+    let terms = selector.get("matchExpressions").and_then(Value::as_array);
+    equal.into_iter().flatten().all(|(key, value)| label(key) == value.as_str())
+        && terms.into_iter().flatten().all(|term| {
+            let field = |name: &str| term.get(name).and_then(Value::as_str).unwrap_or_default();
+            let values = term.get("values").and_then(Value::as_array);
+            let values =
+                values.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+            let test = match field("operator") {
+                "In" => Test::In(values),
+                "NotIn" => Test::NotIn(values),
+                "Exists" => Test::Exists,
+                "DoesNotExist" => Test::Absent,
+                _ => return false,
+            };
+            test.holds(label(field("key")))
+        })
+}
+
 impl Test {
     fn holds(&self, value: Option<&str>) -> bool {
         let number = || value.and_then(|v| v.parse::<i64>().ok());
@@ -104,6 +127,8 @@ fn field_value(object: &Value, field: &str) -> String {
             .pointer("/source/component")
             .filter(|v| v.as_str().is_some_and(|s| !s.is_empty()))
             .or_else(|| object.get("reportingComponent")),
+        // Kept under the older of its two names.
+        "reportingController" => object.pointer("/reportingComponent"),
         "status.successful" => object.pointer("/status/succeeded"),
         _ => object.pointer(&format!("/{}", field.replace('.', "/"))),
     };

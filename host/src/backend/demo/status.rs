@@ -232,6 +232,18 @@ impl Failure {
         failure
     }
 
+    /// An eviction that a disruption budget forbids for now.
+    pub(super) fn disruption_budget(budget: &str, needs: i64, has: i64) -> Self {
+        let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let why = format!(
+            "The disruption budget {budget} needs {needs} healthy pods and has {has} currently"
+        );
+        let mut failure = Self::new(429, "TooManyRequests", message.to_owned());
+        failure.details =
+            Some(json!({ "causes": [{ "reason": "DisruptionBudget", "message": why }] }));
+        failure
+    }
+
     /// An error that the server itself did not foresee carries no reason.
     pub(super) fn unknown(message: impl Into<String>) -> Self {
         Self::new(500, "", message.into())
