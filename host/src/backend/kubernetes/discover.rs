@@ -158,3 +158,24 @@ fn is_name(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(fits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn remembers_so_many_groups_for_so_long() {
+        let discovered = Discovered::default();
+        let kinds: Arc<[Served]> = Arc::from(Vec::new());
+        for n in 0..=GROUPS_MAX {
+            discovered.keep(&format!("group-{n}"), &kinds);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!(discovered.fresh("group-0").is_none(), "the oldest made room");
+        assert!(discovered.fresh("group-1").is_some());
+        discovered.forget("group-1");
+        assert!(discovered.fresh("group-1").is_none());
+        tokio::time::advance(AGE_MAX).await;
+        assert!(discovered.fresh("group-9").is_none());
+    }
+}
