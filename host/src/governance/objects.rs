@@ -100,7 +100,9 @@ impl Cleaner {
                 ("data", Value::Object(data)) if is_config => self.config(data),
                 ("binaryData", Value::Object(data)) if is_config => self.secret(data, true),
                 ("annotations", Value::Object(mut annotations)) => {
-                    annotations.remove(LAST_APPLIED);
+                    if annotations.remove(LAST_APPLIED).is_some() && annotations.is_empty() {
+                        continue;
+                    }
                     self.config(annotations)
                 }
                 ("value", Value::String(text)) if is_secret_pair && !text.is_empty() => {
