@@ -142,6 +142,9 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let permissions =
         Arc::new(Permissions::new(mode.clone(), approvals.required, clusters.clone()));
     let ports = Arc::new(Ports {
+        objects: clusters.clone(),
+        history: clusters.clone(),
+        metrics: clusters.clone(),
         kubernetes: clusters,
         access: permissions.clone(),
         writes: Arc::new(effects::Requests(Arc::clone(&effects))),

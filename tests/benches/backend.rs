@@ -1,12 +1,17 @@
 //! A backend that answers at once: whatever time a call takes with it, Toolgate took.
 
 use async_trait::async_trait;
+use serde_json::Value;
 use toolgate::capability::CapabilityError;
+use toolgate::capability::history::{History, Revision};
 use toolgate::capability::kubernetes::{
     Deployment, EventQuery, Events, Kubernetes, List, LogQuery, NamespaceState, Node, Page, Pod,
     RawLog, Rollout,
 };
+use toolgate::capability::metrics::{Metrics, NodeUsage, PodUsage};
+use toolgate::capability::objects::{Objects, ServedKind};
 use toolgate::capability::writes::{WriteOutcome, WriteRequest, WriteRequests};
+use toolgate::domain::kind::AskedKind;
 use toolgate::domain::name::{ClusterName, Namespace, ObjectName};
 use toolgate::domain::write::WorkloadRef;
 
@@ -79,6 +84,50 @@ impl Kubernetes for Instantly {
     }
 
     async fn events(&self, _: &EventQuery) -> Result<Events, CapabilityError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl Objects for Instantly {
+    async fn served(&self, _: &ClusterName, _: &AskedKind) -> Result<ServedKind, CapabilityError> {
+        nothing()
+    }
+
+    async fn object(
+        &self,
+        _: &ClusterName,
+        _: &ServedKind,
+        _: Option<&Namespace>,
+        _: &ObjectName,
+    ) -> Result<Value, CapabilityError> {
+        nothing()
+    }
+
+    async fn objects(
+        &self,
+        _: &ServedKind,
+        _: &List,
+        _: Option<&str>,
+    ) -> Result<Page<Value>, CapabilityError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl History for Instantly {
+    async fn revisions(&self, _: &WorkloadRef) -> Result<Vec<Revision>, CapabilityError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl Metrics for Instantly {
+    async fn pod_usages(&self, _: &List) -> Result<Page<PodUsage>, CapabilityError> {
+        nothing()
+    }
+
+    async fn node_usages(&self, _: &ClusterName) -> Result<Vec<NodeUsage>, CapabilityError> {
         nothing()
     }
 }

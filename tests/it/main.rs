@@ -28,6 +28,7 @@ mod investigation;
 mod limits;
 mod program;
 mod protocol;
+mod reading;
 mod readme;
 mod tidy;
 mod unapproved;

@@ -142,6 +142,18 @@ impl Scope {
         }
     }
 
+    /// Whether a kind of this group may be covered. Errs on the side of yes: what the kind is called
+    /// is known only when the cluster was asked, and then [`Scope::covers_kind`] decides.
+    pub fn reaches_group(&self, group: &str) -> bool {
+        let of_group = format!(".{group}");
+        self.kinds.as_slice().iter().filter(|pattern| pattern.contains('.')).any(|pattern| {
+            match pattern.rsplit_once('*') {
+                Some((_, tail)) => of_group.ends_with(tail) || tail.ends_with(&of_group),
+                None => pattern.ends_with(&of_group),
+            }
+        })
+    }
+
     /// Whether the target lies inside.
     pub fn contains(&self, target: &Target) -> bool {
         self.clusters.contains(target.cluster.as_str())
@@ -205,6 +217,25 @@ mod tests {
             let kinds = Patterns::new(patterns.iter().map(|p| (*p).to_owned())).unwrap();
             let scope = Scope { kinds, ..Scope::all() };
             assert_eq!(scope.covers_kind(kind), covered, "{patterns:?} on {kind}");
+        }
+    }
+
+    #[test]
+    fn a_group_is_reached_where_one_of_its_kinds_may_be() {
+        for (patterns, reached) in [
+            (&["*"][..], false),
+            (&["Pod", "Secret"], false),
+            (&["*.cert-manager.io"], true),
+            (&["Cert*.cert-manager.io"], true),
+            (&["Certificate.cert-manager.*"], true),
+            (&["*.*"], true),
+            (&["Certificate.cert-manager.io"], true),
+            (&["Certificate.evil.io", "Lease.coordination.k8s.io"], false),
+            (&["*.not-cert-manager.io"], false),
+        ] {
+            let kinds = Patterns::new(patterns.iter().map(|p| (*p).to_owned())).unwrap();
+            let scope = Scope { kinds, ..Scope::all() };
+            assert_eq!(scope.reaches_group("cert-manager.io"), reached, "{patterns:?}");
         }
     }
 

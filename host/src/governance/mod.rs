@@ -6,6 +6,9 @@
 pub mod admission;
 pub mod approval;
 pub mod audit;
+mod documents;
+mod names;
+pub mod objects;
 pub mod redact;
 pub mod state;
 pub mod text;

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::ask::{Failure, REQUEST_DEADLINE};
 use super::convert::text;
+use super::discover::Discovered;
 use crate::capability::Clock;
 use crate::domain::name::ClusterName;
 
@@ -92,6 +93,7 @@ pub(super) struct Link {
     connection: Connection,
     clock: Arc<dyn Clock>,
     slot: Mutex<Slot>,
+    pub(super) discovered: Discovered,
 }
 
 #[derive(Default)]
@@ -122,7 +124,7 @@ impl Link {
             }
         };
         let slot = Mutex::new(Slot { ready, pending: None });
-        Ok(Self { name, connection, clock, slot })
+        Ok(Self { name, connection, clock, slot, discovered: Discovered::default() })
     }
 
     /// The client; made now if there is none, or if its certificate has expired.

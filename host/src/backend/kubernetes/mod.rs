@@ -6,10 +6,16 @@
 
 mod about;
 mod ask;
+mod compare;
 mod connect;
 mod convert;
+mod discover;
 mod fetch;
+mod history;
+mod item;
 mod log;
+mod metrics;
+mod objects;
 mod plan;
 mod read;
 mod restart;

@@ -2,8 +2,9 @@
 //! answer to the dry run, and from the pods.
 
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::compare::compare;
 use super::convert::{pod, text};
 use super::restart::RESTARTED_AT;
 use super::warn::ordinal;
@@ -12,9 +13,6 @@ use crate::domain::write::{Change, PLAN_PODS_MAX};
 
 /// Fields that a plan lists. A restart changes one; more come from admission webhooks.
 const CHANGES_MAX: usize = 50;
-
-/// A value in a plan: a person reads it.
-const VALUE_BYTES_MAX: usize = 256;
 
 /// What differs between the object and the object as it would be.
 pub(super) struct Diff {
@@ -49,57 +47,6 @@ pub(super) fn diff(before: &Value, after: &Value) -> Diff {
         changes.truncate(CHANGES_MAX);
     }
     Diff { changes, warnings }
-}
-
-fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<Change>) {
-    let before = before.filter(|value| !value.is_null());
-    let after = after.filter(|value| !value.is_null());
-    if before == after {
-        return;
-    }
-    let none = Map::new();
-    match (before, after) {
-        // Missing and an object is the same as empty and that object: the paths stay exact.
-        (Some(Value::Object(_)) | None, Some(Value::Object(_)))
-        | (Some(Value::Object(_)), None) => {
-            let before = before.and_then(Value::as_object).unwrap_or(&none);
-            let after = after.and_then(Value::as_object).unwrap_or(&none);
-            let added = after.keys().filter(|key| !before.contains_key(*key));
-            for key in before.keys().chain(added) {
-                compare(&member(path, key), before.get(key), after.get(key), changes);
-            }
-        }
-        (Some(Value::Array(from)), Some(Value::Array(to))) => {
-            for at in 0..from.len().max(to.len()) {
-                compare(&format!("{path}[{at}]"), from.get(at), to.get(at), changes);
-            }
-        }
-        _ => changes.push(Change {
-            before: before.map(|value| shown(path, value)),
-            after: after.map(|value| shown(path, value)),
-            path: text::message(path),
-        }),
-    }
-}
-
-fn member(path: &str, key: &str) -> String {
-    let is_word = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_word { format!("{path}.{key}") } else { format!("{path}[{key}]") }
-}
-
-/// A value for a person, unless it may be a secret: a webhook can write one into an environment
-/// variable or an annotation, and the caller need not be allowed to see those.
-fn shown(path: &str, value: &Value) -> String {
-    let is_known =
-        path.ends_with(&format!("[{RESTARTED_AT}]")) || path.rsplit('.').next() == Some("image");
-    match value {
-        Value::String(said) if is_known => text::cut(said, VALUE_BYTES_MAX),
-        Value::Bool(_) | Value::Number(_) if !path.contains("nnotations") => value.to_string(),
-        Value::String(said) => format!("(a text of {} bytes)", said.len()),
-        Value::Null | Value::Bool(_) | Value::Number(_) => "(a value)".to_owned(),
-        Value::Array(items) => format!("(a list of {})", items.len()),
-        Value::Object(fields) => format!("(an object of {} fields)", fields.len()),
-    }
 }
 
 /// A pod that matched the workload's selector.
@@ -163,7 +110,7 @@ pub(super) fn plural(n: usize) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::*;
 

@@ -7,6 +7,7 @@ use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 
 use super::about::About;
+use super::fetch::Chunk;
 use super::workload::{self, Workload};
 use super::{Clusters, convert};
 use crate::capability::CapabilityError;
@@ -128,36 +129,46 @@ impl Clusters {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        if list.continue_token.as_ref().is_some_and(|token| token.len() > CONTINUE_BYTES_MAX) {
-            return Err(CapabilityError::InvalidArgument(format!(
-                "the page token is longer than {CONTINUE_BYTES_MAX} bytes"
-            )));
-        }
-        // To the API server a limit of 0 means no limit.
-        let limit = list.limit.max(1);
-        let params = ListParams {
-            label_selector: list.label_selector.clone(),
-            limit: Some(limit),
-            continue_token: list.continue_token.clone(),
-            ..ListParams::default()
-        };
+        let params = list_params(list)?;
         let chunk = self
             .link(&list.cluster)?
             .page::<K>(about, &params)
             .await
             .map_err(|failure| about.explain(failure))?;
-        if chunk.items.len() > limit as usize {
-            return Err(CapabilityError::LimitExceeded(format!(
-                "the cluster does not page its answers and gave more than {limit} objects; narrow \
-                 the list by namespace or by label selector"
-            )));
-        }
+        let chunk = checked(chunk, list.limit.max(1))?;
         Ok(Page {
             items: chunk.items.iter().map(convert).collect(),
             continue_token: chunk.continue_token,
             remaining: chunk.remaining,
         })
     }
+}
+
+/// What the API server is asked.
+pub(super) fn list_params(list: &List) -> Result<ListParams, CapabilityError> {
+    if list.continue_token.as_ref().is_some_and(|token| token.len() > CONTINUE_BYTES_MAX) {
+        return Err(CapabilityError::InvalidArgument(format!(
+            "the page token is longer than {CONTINUE_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(ListParams {
+        label_selector: list.label_selector.clone(),
+        // To the API server a limit of 0 means no limit.
+        limit: Some(list.limit.max(1)),
+        continue_token: list.continue_token.clone(),
+        ..ListParams::default()
+    })
+}
+
+/// The page, if the server kept to what it was asked.
+pub(super) fn checked<K>(chunk: Chunk<K>, limit: u32) -> Result<Chunk<K>, CapabilityError> {
+    if chunk.items.len() > limit as usize {
+        return Err(CapabilityError::LimitExceeded(format!(
+            "the cluster does not page its answers and gave more than {limit} objects; narrow the \
+             list by namespace or by label selector"
+        )));
+    }
+    Ok(chunk)
 }
 
 fn namespace_of(list: &List) -> Option<&str> {

@@ -26,7 +26,7 @@ pub(super) fn moment(at: Timestamp, now: Timestamp) -> types::Moment {
     types::Moment { at: whole.to_string(), age_s }
 }
 
-fn created(at: Option<Timestamp>, now: Timestamp) -> types::Moment {
+pub(super) fn created(at: Option<Timestamp>, now: Timestamp) -> types::Moment {
     moment(at.unwrap_or(now), now)
 }
 

@@ -5,10 +5,9 @@ use super::super::bindings::toolgate::plugin::kubernetes_read::{
 };
 use super::super::bindings::toolgate::plugin::types::{ListQuery, Rollout, WorkloadKind};
 use super::super::state::State;
-use super::{Answer, Door, Shut, convert, namespace, object};
+use super::{Answer, Door, Shut, convert, namespace, object, objects, rollouts};
 use crate::domain::capability::Capability::KubernetesRead;
 use crate::domain::scope::Target;
-use crate::domain::write::WorkloadRef;
 
 impl Host for State {
     async fn list_pods(&mut self, query: ListQuery) -> Answer<PodPage> {
@@ -38,38 +37,48 @@ impl Host for State {
 
     async fn await_rollout(
         &mut self,
-        _cluster: Option<String>,
-        _kind: WorkloadKind,
-        _namespace: String,
-        _name: String,
-        _timeout_s: u32,
+        cluster: Option<String>,
+        kind: WorkloadKind,
+        namespace: String,
+        name: String,
+        timeout_s: u32,
     ) -> Answer<Rollout> {
-        super::soon::unavailable()
+        let workload = rollouts::Named { cluster, kind, namespace, name };
+        let reports = rollouts::Reports::after(self.progress_done, self.progress_reports);
+        let awaited = self
+            .through(KubernetesRead, |door| rollouts::wait(door, workload, timeout_s, reports))
+            .await?;
+        Ok(awaited.map(|(rollout, reports)| {
+            (self.progress_done, self.progress_reports) = reports.counted();
+            rollout
+        }))
     }
 
     async fn rollout_history(
         &mut self,
-        _cluster: Option<String>,
-        _kind: WorkloadKind,
-        _namespace: String,
-        _name: String,
+        cluster: Option<String>,
+        kind: WorkloadKind,
+        namespace: String,
+        name: String,
     ) -> Answer<Vec<wit::Revision>> {
-        super::soon::unavailable()
+        let workload = rollouts::Named { cluster, kind, namespace, name };
+        self.through(KubernetesRead, |door| rollouts::history(door, workload)).await
     }
 
     async fn get_object(
         &mut self,
-        _cluster: Option<String>,
-        _kind: String,
-        _namespace: Option<String>,
-        _name: String,
-        _fields: Vec<String>,
+        cluster: Option<String>,
+        kind: String,
+        namespace: Option<String>,
+        name: String,
+        fields: Vec<String>,
     ) -> Answer<wit::Object> {
-        super::soon::unavailable()
+        let asked = objects::Asked { cluster, kind, namespace, name, fields };
+        self.through(KubernetesRead, |door| objects::get(door, asked)).await
     }
 
-    async fn list_objects(&mut self, _query: wit::ObjectQuery) -> Answer<wit::ObjectPage> {
-        super::soon::unavailable()
+    async fn list_objects(&mut self, query: wit::ObjectQuery) -> Answer<wit::ObjectPage> {
+        self.through(KubernetesRead, |door| objects::list(door, query)).await
     }
 
     async fn rollout_status(
@@ -79,7 +88,8 @@ impl Host for State {
         namespace: String,
         name: String,
     ) -> Answer<Rollout> {
-        self.through(KubernetesRead, |door| rollout(door, cluster, kind, namespace, name)).await
+        let workload = rollouts::Named { cluster, kind, namespace, name };
+        self.through(KubernetesRead, |door| rollouts::status(door, workload)).await
     }
 }
 
@@ -157,31 +167,13 @@ async fn list_namespaces(
     door.check("list", &target).await?;
     let kubernetes = door.scene.ports.kubernetes.clone();
     let all = door.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
-    let (scope, mode) = (door.scope()?, &door.scene.ports.mode);
+    let names = &door.scope()?.names;
     let now = door.now();
-    let granted = |name: &str| {
-        let in_scope = scope.namespaces.contains(name) && scope.names.contains(name);
-        in_scope && mode.namespaces.contains(name)
-    };
-    Ok(all.iter().filter(|n| granted(&n.name)).map(|n| convert::namespace(n, now)).collect())
-}
-
-async fn rollout(
-    door: Door,
-    cluster: Option<String>,
-    kind: WorkloadKind,
-    place: String,
-    name: String,
-) -> Result<Rollout, Shut> {
-    let workload = WorkloadRef {
-        cluster: door.cluster(cluster).await?,
-        kind: convert::kind_in(kind),
-        namespace: namespace(&place)?,
-        name: object(&name)?,
-    };
-    let target = super::workload_target(&workload);
-    door.check("get", &target).await?;
-    let kubernetes = door.scene.ports.kubernetes.clone();
-    let rollout = door.port(&target, async move { kubernetes.rollout(&workload).await }).await?;
-    Ok(convert::rollout(&rollout))
+    let mut granted = Vec::new();
+    for namespace in &all {
+        if names.contains(&namespace.name) && door.grants_namespace(&namespace.name)? {
+            granted.push(convert::namespace(namespace, now));
+        }
+    }
+    Ok(granted)
 }

@@ -6,11 +6,16 @@
 mod access;
 mod ambient;
 mod convert;
+mod fields;
 mod kubernetes_events;
 mod kubernetes_logs;
+mod kubernetes_metrics;
 mod kubernetes_read;
 mod kubernetes_restart;
+mod kubernetes_secret_values;
+mod objects;
 mod pages;
+mod rollouts;
 mod soon;
 
 use std::future::Future;
@@ -121,18 +126,38 @@ impl Door {
 
     /// Checks a use against the grant and the mode, and puts it on record either way.
     async fn check(&self, verb: &'static str, target: &Target) -> Result<(), Shut> {
+        self.check_as(verb, target, is_namespaced(&target.kind)).await
+    }
+
+    /// The same for a kind of which only the cluster knows whether its objects are in namespaces.
+    async fn check_as(
+        &self,
+        verb: &'static str,
+        target: &Target,
+        is_namespaced: bool,
+    ) -> Result<(), Shut> {
         let scope = self.scope()?;
         let mode = &self.scene.ports.mode;
         // A list of all namespaces is allowed only where all are: others go one by one.
         let wide = target.namespace.is_some()
-            || !is_namespaced(&target.kind)
+            || !is_namespaced
             || (scope.namespaces.is_all() && mode.namespaces.is_all());
-        let allowed = wide && scope.contains(target) && mode.covers(target);
+        let is_granted_namespace = match &target.name {
+            Some(name) if target.kind == NAMESPACE => self.grants_namespace(name)?,
+            Some(_) | None => true,
+        };
+        let allowed = wide && is_granted_namespace && scope.contains(target) && mode.covers(target);
         self.note(verb, target, allowed).await?;
         if allowed {
             return Ok(());
         }
         Err(Shut::Told(missing(target)))
+    }
+
+    /// Whether what lies in the namespace may be seen, and so the namespace itself.
+    fn grants_namespace(&self, name: &str) -> Result<bool, Shut> {
+        let mode = &self.scene.ports.mode;
+        Ok(self.scope()?.namespaces.contains(name) && mode.namespaces.contains(name))
     }
 
     /// Puts a use on record: one that is checked, or a look of the host's own that the guest did
@@ -233,8 +258,10 @@ impl Door {
     }
 }
 
+const NAMESPACE: &str = "Namespace";
+
 fn is_namespaced(kind: &str) -> bool {
-    !matches!(kind, "Node" | "Namespace")
+    crate::domain::kind::own(kind).is_none_or(|kind| kind.namespaced)
 }
 
 /// One text for what is not there and for what the caller may not see.

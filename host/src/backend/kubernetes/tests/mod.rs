@@ -3,5 +3,6 @@
 mod connecting;
 mod fake;
 mod incident;
+mod objects;
 mod reading;
 mod restarting;
