@@ -5,11 +5,16 @@
 //! loopback port. It must not know anything of tools, grants or callers, and no client reaches
 //! past it to the network or the disk. Read [`DemoCluster`] first, then `api`.
 
+mod alias;
 mod api;
 mod clock;
+mod custom;
+mod defaults;
+mod delete;
 mod discovery;
 mod endpoints;
 mod identity;
+mod kinds;
 mod list;
 mod logs;
 mod ordered;
@@ -17,7 +22,9 @@ mod patch;
 mod pods;
 mod registry;
 mod request;
+mod reviews;
 mod rollout;
+mod scale;
 mod scenario;
 mod select;
 mod serve;

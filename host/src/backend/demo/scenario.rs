@@ -1,18 +1,20 @@
 use std::{collections::BTreeMap, io::Read as _, path::Path, time::Duration};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use cap_std::{ambient_authority, fs::Dir};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::clock::{after, before, micros, parse_length, seconds};
+use super::custom;
+use super::defaults::fill_defaults;
 use super::endpoints;
 use super::identity;
+use super::kinds::KINDS;
 use super::logs::{Logs, Run};
 use super::ordered;
 use super::pods::{Scene, kind_of, owned};
-use super::registry::{KINDS, Kind, find_kind};
+use super::registry::{Kind, find_kind};
 use super::rollout;
 use super::store::{Store, set, text};
 
@@ -114,6 +116,7 @@ static BUILTIN: &[(&str, &str)] = files![
     "logs/shop/search-reindex-h5q9n/reindex.log",
     "objects/cluster.yaml",
     "objects/kube-system.yaml",
+    "objects/more-kinds.yaml",
     "objects/payments.yaml",
     "objects/shop-checkout.yaml",
     "objects/shop-events.yaml",
@@ -182,7 +185,7 @@ pub(super) fn build(files: &[(String, String)], now: Timestamp) -> Result<Loaded
             let read: Vec<Value> = serde_saphyr::from_multiple(text)
                 .map_err(|error| ScenarioError::invalid(path, error.to_string()))?;
             for object in read.into_iter().filter(|object| !object.is_null()) {
-                objects.push(prepare(path, object, now)?);
+                objects.push((path.clone(), object));
             }
         }
     }
@@ -190,8 +193,9 @@ pub(super) fn build(files: &[(String, String)], now: Timestamp) -> Result<Loaded
         ScenarioError::invalid("scenario.yaml", "is missing; every scenario has one")
     })?;
     let mut store = Store::new();
+    let objects = prepared(objects, now)?;
     for (path, kind, mut object) in link(objects) {
-        fill_defaults(kind, &mut object);
+        fill_defaults(kind, &mut object, now);
         let (namespace, name) =
             (text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
         let about = format!("{} `{namespace}/{name}`", kind.kind);
@@ -203,7 +207,7 @@ pub(super) fn build(files: &[(String, String)], now: Timestamp) -> Result<Loaded
         if store.is_full() {
             return Err(ScenarioError::invalid(&path, "the scenario has too many objects"));
         }
-        store.write(kind, object);
+        store.write(kind, kind.kept(object));
     }
     settle(&mut store, now);
     store.forget_history();
@@ -227,10 +231,26 @@ fn add_log(logs: &mut Logs, path: &str, rest: &str, text: &str) -> Result<(), Sc
 
 type Prepared = (String, &'static Kind, Value);
 
+/// Finds the kind of every object, those of kinds that other objects define among them.
+fn prepared(objects: Vec<(String, Value)>, now: Timestamp) -> Result<Vec<Prepared>, ScenarioError> {
+    let defined: Vec<&'static Kind> = objects
+        .iter()
+        .filter(|(_, object)| text(object, "/kind") == "CustomResourceDefinition")
+        .flat_map(|(_, object)| custom::defined(object))
+        .collect();
+    objects.into_iter().map(|(path, object)| prepare(&path, object, &defined, now)).collect()
+}
+
 /// Reads one object: its kind, its times, its identity.
-fn prepare(path: &str, mut object: Value, now: Timestamp) -> Result<Prepared, ScenarioError> {
+fn prepare(
+    path: &str,
+    mut object: Value,
+    defined: &[&'static Kind],
+    now: Timestamp,
+) -> Result<Prepared, ScenarioError> {
     let (version, name) = (text(&object, "/apiVersion"), text(&object, "/kind"));
-    let kind = find_kind(version, name).ok_or_else(|| {
+    let custom = || defined.iter().copied().find(|k| k.kind == name && k.api_version() == version);
+    let kind = find_kind(version, name).or_else(custom).ok_or_else(|| {
         ScenarioError::invalid(path, format!("`{version}` `{name}` is not a kind that is served"))
     })?;
     resolve_times(&mut object, now).map_err(|reason| ScenarioError::invalid(path, reason))?;
@@ -327,62 +347,6 @@ fn fill_uid(
     let uid = if kind.is("", "nodes") { Some(name.to_owned()) } else { uid.cloned() };
     if let Some(uid) = uid {
         set(reference, &["uid"], json!(uid));
-    }
-}
-
-/// Writes the defaults that the server would have filled in.
-fn fill_defaults(kind: &Kind, object: &mut Value) {
-    let mut default = |path: &[&str], value: Value| {
-        let pointer = format!("/{}", path.join("/"));
-        if object.pointer(&pointer).is_none() {
-            set(object, path, value);
-        }
-    };
-    if kind.counts_generation() {
-        default(&["metadata", "generation"], json!(1));
-    }
-    match (kind.group, kind.plural) {
-        ("apps", "deployments") => {
-            default(&["spec", "replicas"], json!(1));
-            default(&["spec", "progressDeadlineSeconds"], json!(600));
-            default(&["spec", "revisionHistoryLimit"], json!(10));
-            let rolling = json!({
-                "type": "RollingUpdate",
-                "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" },
-            });
-            default(&["spec", "strategy"], rolling);
-        }
-        ("apps", "statefulsets") => {
-            default(&["spec", "replicas"], json!(1));
-            let rolling = json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 0 } });
-            default(&["spec", "updateStrategy"], rolling);
-        }
-        ("apps", "daemonsets") => {
-            let rolling = json!({
-                "type": "RollingUpdate",
-                "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 },
-            });
-            default(&["spec", "updateStrategy"], rolling);
-        }
-        ("", "namespaces") => {
-            default(&["status", "phase"], json!("Active"));
-            let name = text(object, "/metadata/name").to_owned();
-            set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], json!(name));
-        }
-        ("", "secrets") => encode_secret(object),
-        _ => {}
-    }
-}
-
-/// Moves readable `stringData` to `data`, as the server does on a write.
-fn encode_secret(secret: &mut Value) {
-    let plain = secret.as_object_mut().and_then(|map| map.remove("stringData"));
-    for (key, value) in plain.as_ref().and_then(Value::as_object).into_iter().flatten() {
-        let encoded = BASE64_STANDARD.encode(value.as_str().unwrap_or_default());
-        set(secret, &["data", key], json!(encoded));
-    }
-    if secret.get("type").is_none() {
-        set(secret, &["type"], json!("Opaque"));
     }
 }
 

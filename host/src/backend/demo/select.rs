@@ -104,6 +104,8 @@ fn field_value(object: &Value, field: &str) -> String {
             .pointer("/source/component")
             .filter(|v| v.as_str().is_some_and(|s| !s.is_empty()))
             .or_else(|| object.get("reportingComponent")),
+        // Kept under the older of its two names.
+        "reportingController" => object.pointer("/reportingComponent"),
         "status.successful" => object.pointer("/status/succeeded"),
         _ => object.pointer(&format!("/{}", field.replace('.', "/"))),
     };

@@ -11,7 +11,10 @@ pub(super) fn list(form: Form, kind: &Kind, page: &Page, now: Timestamp) -> Valu
     match form {
         Form::Plain => {
             // A typed list names its kind once, not in every item.
-            let items: Vec<Value> = page.items.iter().map(|item| untyped(item)).collect();
+            // The store of custom kinds keeps what is in it as it came.
+            let items = page.items.iter().map(|item| kind.shown(item));
+            let items: Vec<Value> =
+                items.map(|item| if kind.custom { item } else { untyped(item) }).collect();
             json!({
                 "kind": format!("{}List", kind.kind),
                 "apiVersion": kind.api_version(),
@@ -39,7 +42,7 @@ pub(super) fn list(form: Form, kind: &Kind, page: &Page, now: Timestamp) -> Valu
 /// Shapes one object as the client wants it; a watch has its table headed only once.
 pub(super) fn one(form: Form, kind: &Kind, object: &Value, now: Timestamp, headed: bool) -> Value {
     match form {
-        Form::Plain => object.clone(),
+        Form::Plain => kind.shown(object),
         Form::Metadata => metadata_only(object),
         Form::Table | Form::FullTable => {
             let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
@@ -49,8 +52,7 @@ pub(super) fn one(form: Form, kind: &Kind, object: &Value, now: Timestamp, heade
     }
 }
 
-fn untyped(object: &Value) -> Value {
-    let mut object = object.clone();
+fn untyped(mut object: Value) -> Value {
     if let Value::Object(map) = &mut object {
         map.remove("kind");
         map.remove("apiVersion");

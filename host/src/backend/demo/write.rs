@@ -3,12 +3,13 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::clock::seconds;
+use super::defaults::fill_defaults;
+use super::identity;
 use super::patch::PatchForm;
 use super::registry::{Kind, find};
 use super::request::Request;
 use super::status::{Cause, Failure};
 use super::store::{Store, number, set, text, unset};
-use super::{identity, pods};
 
 /// The longest `fieldManager` that the server takes.
 const FIELD_MANAGER_BYTES_MAX: usize = 128;
@@ -17,13 +18,17 @@ const FIELD_MANAGER_BYTES_MAX: usize = 128;
 pub(super) type Written = Result<(u16, Value), Failure>;
 
 /// The parameters that all writes share.
-struct WriteOptions {
-    dry_run: bool,
-    manager: String,
+pub(super) struct WriteOptions {
+    pub(super) dry_run: bool,
+    pub(super) manager: String,
 }
 
 impl WriteOptions {
-    fn parse(kind: &str, request: &Request, body: Option<&Value>) -> Result<Self, Failure> {
+    pub(super) fn parse(
+        kind: &str,
+        request: &Request,
+        body: Option<&Value>,
+    ) -> Result<Self, Failure> {
         let mut dry_run = request.query.all("dryRun");
         let in_body = body.and_then(|body| body.get("dryRun")).and_then(Value::as_array);
         dry_run.extend(in_body.into_iter().flatten().filter_map(Value::as_str));
@@ -45,20 +50,28 @@ impl WriteOptions {
     }
 }
 
+/// Which part of an object an update concerns; the rest stays as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    Status,
+}
+
 /// PATCH of one object.
 pub(super) fn patch(
     shared: &Shared,
     kind: &'static Kind,
     (namespace, name): (&str, &str),
     request: &Request,
+    part: Part,
 ) -> Written {
     let options = WriteOptions::parse("PatchOptions", request, None)?;
     let form = PatchForm::of(request.content_type.as_deref())?;
     let mut store = shared.store();
     let current =
         store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    let patched = form.apply(kind, name, &current, &request.body)?;
-    let object = update(shared, &mut store, kind, &current, patched, &options)?;
+    let patched = form.apply(kind, name, &kind.shown(&current), &request.body)?;
+    let object = update(shared, &mut store, (kind, part), &current, patched, &options)?;
     Ok((200, object))
 }
 
@@ -68,85 +81,15 @@ pub(super) fn replace(
     kind: &'static Kind,
     (namespace, name): (&str, &str),
     request: &Request,
+    part: Part,
 ) -> Written {
     let options = WriteOptions::parse("UpdateOptions", request, None)?;
     let object = body(request)?;
     let mut store = shared.store();
     let current =
         store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    let object = update(shared, &mut store, kind, &current, object, &options)?;
+    let object = update(shared, &mut store, (kind, part), &current, object, &options)?;
     Ok((200, object))
-}
-
-/// GET, PUT and PATCH of the `scale` subresource.
-pub(super) fn scale(
-    shared: &Shared,
-    kind: &'static Kind,
-    (namespace, name): (&str, &str),
-    request: &Request,
-) -> Written {
-    let mut store = shared.store();
-    let current =
-        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    let now = scale_of(&current);
-    let (wanted, options) = match request.method {
-        http::Method::GET => return Ok((200, now)),
-        http::Method::PUT => (body(request)?, WriteOptions::parse("UpdateOptions", request, None)?),
-        _ => {
-            let options = WriteOptions::parse("PatchOptions", request, None)?;
-            let form = PatchForm::of(request.content_type.as_deref())?;
-            (form.apply(kind, name, &now, &request.body)?, options)
-        }
-    };
-    let replicas = wanted.pointer("/spec/replicas").cloned().unwrap_or(json!(0));
-    if !replicas.is_i64() && !replicas.is_u64() {
-        return Err(Failure::bad_request(format!(
-            "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal \
-             {replicas} into Go struct field ScaleSpec.spec.replicas of type int32"
-        )));
-    }
-    if number(&wanted, "/spec/replicas").is_some_and(|n| n < 0) {
-        let why = "must be greater than or equal to 0";
-        let cause = Cause::invalid("spec.replicas", &replicas.to_string(), why);
-        return Err(Failure::invalid_options("autoscaling", "Scale", name, &[cause]));
-    }
-    let mut object = (*current).clone();
-    set(&mut object, &["spec", "replicas"], replicas);
-    for field in ["resourceVersion", "uid"] {
-        let sent = text(&wanted, &format!("/metadata/{field}"));
-        if !sent.is_empty() {
-            set(&mut object, &["metadata", field], json!(sent));
-        }
-    }
-    let object = update(shared, &mut store, kind, &current, object, &options)?;
-    Ok((200, scale_of(&object)))
-}
-
-fn scale_of(object: &Value) -> Value {
-    let mut metadata = json!({});
-    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-        set(
-            &mut metadata,
-            &[field],
-            object.pointer(&format!("/metadata/{field}")).cloned().unwrap_or_default(),
-        );
-    }
-    let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-    let selector: Vec<String> = labels
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
-    json!({
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": metadata,
-        "spec": { "replicas": number(object, "/spec/replicas").unwrap_or(1) },
-        "status": {
-            "replicas": number(object, "/status/replicas").unwrap_or(0),
-            "selector": selector.join(","),
-        },
-    })
 }
 
 /// POST to a collection.
@@ -158,6 +101,8 @@ pub(super) fn create(
 ) -> Written {
     let options = WriteOptions::parse("CreateOptions", request, None)?;
     let mut object = body(request)?;
+    set(&mut object, &["kind"], json!(kind.kind));
+    set(&mut object, &["apiVersion"], json!(kind.api_version()));
     let namespace = match (kind.namespaced, namespace) {
         (true, None) => return Err(Failure::method_not_allowed()),
         (_, namespace) => namespace.unwrap_or_default(),
@@ -189,6 +134,8 @@ pub(super) fn create(
         }
     }
     check(kind, &name, &object)?;
+    let mut object = kind.kept(object);
+    fill_defaults(kind, &mut object, shared.clock.now());
     if store.read(kind, namespace, &name).is_some() {
         return Err(Failure::already_exists(kind, &name));
     }
@@ -205,106 +152,14 @@ pub(super) fn create(
     }
     own(&mut object, kind, &options.manager, now, None);
     if options.dry_run {
-        return Ok((201, object));
+        return Ok((201, kind.shown(&object)));
     }
     let object = store.write(kind, object);
     shared.wake(&mut store, kind, &object);
-    Ok((201, (*object).clone()))
+    Ok((201, kind.shown(&object)))
 }
 
-/// DELETE of one object.
-pub(super) fn delete(
-    shared: &Shared,
-    kind: &'static Kind,
-    (namespace, name): (&str, &str),
-    request: &Request,
-) -> Written {
-    let body: Value = if request.body.is_empty() { json!({}) } else { body(request)? };
-    let options = WriteOptions::parse("DeleteOptions", request, Some(&body))?;
-    let mut store = shared.store();
-    let current =
-        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    for (field, label, meta) in
-        [("uid", "UID", "uid"), ("resourceVersion", "ResourceVersion", "resourceVersion")]
-    {
-        let wanted = text(&body, &format!("/preconditions/{field}"));
-        let found = text(&current, &format!("/metadata/{meta}"));
-        if !wanted.is_empty() && wanted != found {
-            let why = format!(
-                "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: \
-                 {found}"
-            );
-            return Err(Failure::conflict(kind, name, &why));
-        }
-    }
-    if kind.is("", "pods") {
-        let grace = number(&body, "/gracePeriodSeconds")
-            .or_else(|| number(&current, "/spec/terminationGracePeriodSeconds"))
-            .unwrap_or(30);
-        let going = pods::terminating(&current, shared.clock.now(), grace);
-        if options.dry_run {
-            return Ok((200, going));
-        }
-        let already = current.pointer("/metadata/deletionTimestamp").is_some();
-        let going = if already { current } else { store.write(kind, going) };
-        if grace == 0 {
-            pods::remove(&mut store, namespace, name);
-        }
-        shared.wake(&mut store, kind, &going);
-        return Ok((200, (*going).clone()));
-    }
-    if !options.dry_run {
-        remove_with_dependents(&mut store, kind, namespace, name);
-    }
-    let mut details = json!({
-        "name": name,
-        "kind": kind.plural,
-        "uid": text(&current, "/metadata/uid"),
-    });
-    if !kind.group.is_empty() {
-        set(&mut details, &["group"], json!(kind.group));
-    }
-    let status = json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
-        "details": details,
-    });
-    Ok((200, status))
-}
-
-/// Deletes an object and whatever it owned: a namespace its contents, a workload its pods.
-fn remove_with_dependents(store: &mut Store, kind: &'static Kind, namespace: &str, name: &str) {
-    let mut doomed = vec![(kind, namespace.to_owned(), name.to_owned())];
-    while let Some((kind, namespace, name)) = doomed.pop() {
-        let Some(gone) = store.remove(kind, &namespace, &name) else { continue };
-        let uid = text(&gone, "/metadata/uid");
-        for other in super::registry::KINDS {
-            let inside = kind.is("", "namespaces").then_some(name.as_str());
-            let owned = |object: &Value| {
-                object
-                    .pointer("/metadata/ownerReferences")
-                    .and_then(Value::as_array)
-                    .is_some_and(|owners| owners.iter().any(|o| text(o, "/uid") == uid))
-            };
-            let within = |object: &Value| {
-                inside.is_some_and(|inside| text(object, "/metadata/namespace") == inside)
-            };
-            doomed.extend(
-                store
-                    .all(other, None)
-                    .filter(|(_, object)| within(object) || (!uid.is_empty() && owned(object)))
-                    .map(|(_, object)| {
-                        let at = |field: &str| text(object, field).to_owned();
-                        (other, at("/metadata/namespace"), at("/metadata/name"))
-                    }),
-            );
-        }
-    }
-}
-
-fn body(request: &Request) -> Result<Value, Failure> {
+pub(super) fn body(request: &Request) -> Result<Value, Failure> {
     match request.content_type.as_deref() {
         None | Some("application/json") => {}
         Some(_) => return Err(Failure::unsupported_media_type("application/json")),
@@ -341,12 +196,12 @@ fn check(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
 }
 
 /// Puts a changed object in the place of `current`, by the rules that every update obeys.
-fn update(
+pub(super) fn update(
     shared: &Shared,
     store: &mut Store,
-    kind: &'static Kind,
+    (kind, part): (&'static Kind, Part),
     current: &Value,
-    mut object: Value,
+    object: Value,
     options: &WriteOptions,
 ) -> Result<Value, Failure> {
     let name = text(current, "/metadata/name");
@@ -370,11 +225,22 @@ fn update(
         let cause = Cause::invalid("metadata.uid", &format!("{uid:?}"), "field is immutable");
         return Err(Failure::invalid(kind, name, &[cause]));
     }
-    keep(&mut object, current, kind);
     check(kind, name, &object)?;
+    let mut object = kind.kept(object);
+    match part {
+        Part::Whole => keep(&mut object, current, kind),
+        Part::Status => {
+            let status = object.get("status").cloned();
+            object = current.clone();
+            match status {
+                Some(status) => set(&mut object, &["status"], status),
+                None => unset(&mut object, &["status"]),
+            }
+        }
+    }
     immutable(kind, name, current, &object)?;
     if &object == current {
-        return Ok(object);
+        return Ok(kind.shown(&object));
     }
     if kind.counts_generation() && is_new_generation(kind, current, &object) {
         let next = number(current, "/metadata/generation").unwrap_or(0) + 1;
@@ -382,17 +248,18 @@ fn update(
     }
     own(&mut object, kind, &options.manager, shared.clock.now(), Some(current));
     if options.dry_run {
-        return Ok(object);
+        return Ok(kind.shown(&object));
     }
     let object = store.write(kind, object);
     shared.wake(store, kind, &object);
-    Ok((*object).clone())
+    Ok(kind.shown(&object))
 }
 
 /// Restores what an update of the main resource never changes.
 fn keep(object: &mut Value, current: &Value, kind: &Kind) {
-    set(object, &["kind"], json!(kind.kind));
-    set(object, &["apiVersion"], json!(kind.api_version()));
+    for field in ["kind", "apiVersion"] {
+        set(object, &[field], current.get(field).cloned().unwrap_or_default());
+    }
     for field in [
         "namespace",
         "uid",

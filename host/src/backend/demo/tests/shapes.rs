@@ -142,3 +142,96 @@ status: {conditions: [{type: Ready, status: 'True'}]}
     assert_eq!(reasons, ["CrashLoopBackOff"]);
     assert!(lock(&cluster.shared.busy).is_empty());
 }
+
+const CERTIFICATES: &str = "/apis/cert-manager.io/v1/namespaces/shop/certificates";
+
+fn certificates() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": { "name": "certificates.cert-manager.io" },
+        "spec": {
+            "group": "cert-manager.io",
+            "scope": "Namespaced",
+            "names": { "plural": "certificates", "singular": "certificate", "kind": "Certificate",
+                "shortNames": ["cert"] },
+            "versions": [{ "name": "v1", "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": { "type": "object",
+                    "x-kubernetes-preserve-unknown-fields": true } },
+                "subresources": { "status": {} } }],
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_definition_brings_a_kind() {
+    let scenario = [
+        ("scenario.yaml", "name: x"),
+        ("objects/a.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}"),
+    ]
+    .map(|(path, text)| (path.to_owned(), text.to_owned()));
+    let cluster = DemoCluster::from_files(&scenario).unwrap();
+    assert_eq!(send(&cluster, "GET", CERTIFICATES, JSON, "").await.0, 404);
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let (code, made) = send(&cluster, "POST", path, JSON, &certificates().to_string()).await;
+    assert_eq!((code, &made["status"]["conditions"][1]["type"]), (201, &json!("Established")));
+    let (_, group) = send(&cluster, "GET", "/apis/cert-manager.io/v1", JSON, "").await;
+    assert_eq!(group["resources"][0]["shortNames"], json!(["cert"]));
+    let body = json!({ "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+        "metadata": { "name": "web" }, "spec": { "secretName": "web-tls" } });
+    let (code, _) = send(&cluster, "POST", CERTIFICATES, JSON, &body.to_string()).await;
+    assert_eq!(code, 201);
+    let path = format!("{CERTIFICATES}/web/status");
+    let merge = ("content-type", "application/merge-patch+json");
+    let status = r#"{"spec": {"secretName": "x"}, "status": {"revision": 2}}"#;
+    let (code, patched) = send(&cluster, "PATCH", &path, merge, status).await;
+    assert_eq!((code, &patched["status"]["revision"]), (200, &json!(2)));
+    assert_eq!(patched["spec"]["secretName"], "web-tls");
+    let (_, list) = send(&cluster, "GET", CERTIFICATES, JSON, "").await;
+    assert_eq!(list["items"][0]["kind"], "Certificate");
+}
+
+#[tokio::test]
+async fn one_autoscaler_is_there_in_both_versions() {
+    let cluster = cluster();
+    let path = |version: &str| {
+        format!("/apis/autoscaling/{version}/namespaces/shop/horizontalpodautoscalers/frontend")
+    };
+    let (_, newer) = send(&cluster, "GET", &path("v2"), JSON, "").await;
+    let (_, older) = send(&cluster, "GET", &path("v1"), JSON, "").await;
+    assert_eq!(older["spec"]["targetCPUUtilizationPercentage"], 70);
+    assert_eq!(older["metadata"]["uid"], newer["metadata"]["uid"]);
+    let merge = ("content-type", "application/merge-patch+json");
+    let body = r#"{"spec": {"targetCPUUtilizationPercentage": 50}}"#;
+    let (code, _) = send(&cluster, "PATCH", &path("v1"), merge, body).await;
+    assert_eq!(code, 200);
+    let (_, newer) = send(&cluster, "GET", &path("v2"), JSON, "").await;
+    let target = &newer["spec"]["metrics"][0]["resource"]["target"];
+    assert_eq!(target["averageUtilization"], 50);
+}
+
+#[tokio::test]
+async fn an_event_is_there_in_both_groups() {
+    let cluster = cluster();
+    let query = "?fieldSelector=reason%3DOOMKilling";
+    let path = format!("/apis/events.k8s.io/v1/namespaces/default/events{query}");
+    let (_, newer) = send(&cluster, "GET", &path, JSON, "").await;
+    let path = format!("/api/v1/namespaces/default/events{query}");
+    let (_, older) = send(&cluster, "GET", &path, JSON, "").await;
+    assert_eq!(older["items"][0]["involvedObject"], newer["items"][0]["regarding"]);
+    assert_eq!(older["items"].as_array().unwrap().len(), newer["items"].as_array().unwrap().len());
+}
+
+#[tokio::test]
+async fn a_caller_may_do_everything_and_is_told_so() {
+    let cluster = cluster();
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let ask = json!({ "spec": { "resourceAttributes": { "verb": "get", "resource": "pods" } } });
+    let (code, review) = send(&cluster, "POST", path, JSON, &ask.to_string()).await;
+    assert_eq!((code, &review["status"]["allowed"]), (201, &json!(true)));
+    assert_eq!(send(&cluster, "POST", path, JSON, r#"{"spec": {}}"#).await.0, 422);
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    let ask = json!({ "spec": { "namespace": "shop" } });
+    let (code, review) = send(&cluster, "POST", path, JSON, &ask.to_string()).await;
+    assert_eq!((code, &review["status"]["resourceRules"][0]["verbs"]), (201, &json!(["*"])));
+}
