@@ -130,7 +130,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let log = AuditLog::open(&state_dir.join(AUDIT_DIR), &instance, arguments, Arc::clone(&clock))?;
     let folder = Folder::open(&state_dir.join(APPROVALS_DIR))?;
     let effects = Arc::new(Effects::new(effects::Parts {
-        workloads: clusters.clone(),
+        writer: clusters.clone(),
         kubernetes: clusters.clone(),
         desk: Desk::new(folder, instance, approvals.expires_after, Arc::clone(&clock)),
         audit: log.clone(),

@@ -92,7 +92,12 @@ pub fn line(stage: &Stage) -> String {
 }
 
 fn write(record: &ApprovalRecord) -> String {
-    format!("{} {} for {}", record.verb, target(&record.target), record.principal)
+    let to = match (record.replicas, record.revision) {
+        (Some(replicas), _) => format!(" to {replicas}"),
+        (None, Some(revision)) => format!(" to revision {revision}"),
+        (None, None) => String::new(),
+    };
+    format!("{} {}{to} for {}", record.verb, target(&record.target), record.principal)
 }
 
 fn target(on: &TargetRecord) -> String {

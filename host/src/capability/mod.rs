@@ -7,13 +7,14 @@
 pub mod clock;
 pub mod error;
 pub mod kubernetes;
+pub mod origin;
 pub mod progress;
-pub mod workloads;
+pub mod writer;
 pub mod writes;
 
 pub use clock::Clock;
 pub use error::CapabilityError;
 pub use kubernetes::Kubernetes;
 pub use progress::ProgressSink;
-pub use workloads::Workloads;
+pub use writer::{Progress, Writer};
 pub use writes::{WriteOutcome, WriteRequest, WriteRequests};

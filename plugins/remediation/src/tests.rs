@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 use toolgate_sdk::Guest as _;
-use toolgate_sdk::kubernetes_restart::Change;
-use toolgate_sdk::types::{Moment, Rollout};
+use toolgate_sdk::types::{Change, Moment, Rollout, RolloutState};
+use toolgate_sdk::writes::{Budget, Outcome, Pending, Performed, Plan};
 
 use super::*;
 
@@ -12,11 +12,11 @@ const WHAT: &str = "restart of deployment `shop/web`";
 fn plan() -> Plan {
     Plan {
         verb: "restart".to_owned(),
-        kind: WorkloadKind::Deployment,
-        namespace: "shop".to_owned(),
+        kind: "Deployment".to_owned(),
+        namespace: Some("shop".to_owned()),
         name: "web".to_owned(),
         uid: "2b0a1d1c-0000-4000-8000-000000000001".to_owned(),
-        generation: 4,
+        generation: Some(4),
         changes: vec![Change {
             path: "spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]"
                 .to_owned(),
@@ -25,21 +25,31 @@ fn plan() -> Plan {
         }],
         pods: vec!["web-1".to_owned(), "web-2".to_owned()],
         pods_total: 60,
-        warnings: vec!["the namespace `shop-test` is called nearly the same".to_owned()],
+        replicas_left: Some(45),
+        budgets: vec![Budget {
+            name: "web".to_owned(),
+            disruptions_allowed: 0,
+            healthy: 60,
+            desired_healthy: 60,
+        }],
+        warnings: vec!["this is namespace `shop`; there is also `shop-test`".to_owned()],
     }
 }
 
 fn done(state: RolloutState, approval: Option<&str>) -> Outcome {
+    let message = "1 of 3 new replicas have been updated".to_owned();
     Outcome::Performed(Performed {
         approval: approval.map(str::to_owned),
         plan: plan(),
         executed: Moment { at: "2026-11-21T02:13:07Z".to_owned(), age_s: 5 },
-        rollout: Rollout {
+        state,
+        message: message.clone(),
+        rollout: Some(Rollout {
             kind: WorkloadKind::Deployment,
             namespace: "shop".to_owned(),
             name: "web".to_owned(),
             state,
-            message: "1 of 3 new replicas have been updated".to_owned(),
+            message,
             generation: 5,
             observed_generation: 5,
             desired: 3,
@@ -47,7 +57,7 @@ fn done(state: RolloutState, approval: Option<&str>) -> Outcome {
             ready: 3,
             available: 3,
             revision: None,
-        },
+        }),
     })
 }
 
@@ -107,6 +117,16 @@ fn tells_how_far_the_rollout_is() {
 }
 
 #[test]
+fn follows_a_pod_to_its_successor() {
+    let Outcome::Performed(mut deleted) = done(RolloutState::Progressing, Some("k7dm-4q2x")) else {
+        panic!("it is performed");
+    };
+    deleted.rollout = None;
+    deleted.message = "0 of 1 replicas of its controller are ready".to_owned();
+    expect![[r#""#]].assert_eq(&text(Outcome::Performed(deleted)));
+}
+
+#[test]
 fn makes_a_denial_an_error() {
     let Err(ToolError::Failed(why)) = answer(WHAT, Outcome::Denied("read-only mode".to_owned()))
     else {
@@ -114,6 +134,22 @@ fn makes_a_denial_an_error() {
     };
     expect!["denied: restart of deployment `shop/web`: read-only mode. Nothing was changed."]
         .assert_eq(&why);
+}
+
+/// Five tools at 800 bytes, so that the whole list stays small.
+const DEFINITIONS_BYTES_MAX: usize = 5 * 900;
+
+#[test]
+fn offers_small_definitions() {
+    let of = |d: &toolgate_sdk::Definition| {
+        d.name.len()
+            + d.title.len()
+            + d.description.len()
+            + d.input_schema.len()
+            + d.output_schema.as_ref().map_or(0, String::len)
+    };
+    let bytes: usize = Plugin::list().iter().map(of).sum();
+    assert!(bytes <= DEFINITIONS_BYTES_MAX, "{bytes}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Kubernetes, through kube: what the ports `Kubernetes` and `Workloads` promise, on real clusters.
+//! Kubernetes, through kube: what the ports `Kubernetes` and `Writer` promise, on real clusters.
 //!
 //! Owns: connections, requests and their bounds, and the way from the API server's objects to our
 //! records. Must not: decide who may do what, or redact; whatever it returns is still hostile text.
@@ -10,11 +10,9 @@ mod connect;
 mod convert;
 mod fetch;
 mod log;
-mod plan;
 mod read;
-mod restart;
-mod warn;
 mod workload;
+mod write;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::cli::table::{Cell, Table, Tone, printable};
 use crate::config::{Config, ConfigError};
 use crate::domain::name::ApprovalId;
 use crate::governance::approval::{
-    Answer as Reply, ApprovalError, ApprovalFile, Ended, Folder, Status,
+    Answer as Reply, ApprovalError, ApprovalFile, BudgetFile, Ended, Folder, PlanFile, Status,
 };
 use crate::wiring::APPROVALS_DIR;
 
@@ -85,9 +85,53 @@ fn list(desk: &Desk, folder: &Folder, now: &str, over_too: bool) -> Answer {
 }
 
 fn what(request: &ApprovalFile) -> String {
-    let target = &request.plan.target;
-    let object = format!("{}/{}", target.namespace, target.name);
-    format!("{} {} {object} in {}", request.plan.verb, target.kind, target.cluster)
+    let plan = &request.plan;
+    let target = &plan.target;
+    let place = target.namespace.as_ref().map(|name| format!("{name}/")).unwrap_or_default();
+    let object = format!("{} {place}{} in {}", target.kind, target.name, target.cluster);
+    let to = match (plan.replicas, plan.revision) {
+        (Some(replicas), _) => format!(" to {}", counted(replicas, "replica")),
+        (None, Some(revision)) => format!(" to revision {revision}"),
+        (None, None) => String::new(),
+    };
+    format!("{} {object}{to}", plan.verb)
+}
+
+fn counted(n: u32, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Which state of the object was planned with.
+fn version(plan: &PlanFile) -> String {
+    match (plan.generation, &plan.content) {
+        (Some(generation), _) => format!(", generation {generation}"),
+        (None, Some(content)) => format!(", specification sha256:{content}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// Whom it meets.
+fn blast(plan: &PlanFile) -> Vec<String> {
+    let does = match plan.verb.as_str() {
+        "restart" | "rollback" | "resume" => "replaces",
+        _ => "ends",
+    };
+    let mut lines = vec![format!("{does} {}", counted(plan.pods_total, "pod"))];
+    lines.extend(plan.pods.iter().map(|pod| format!("  {pod}")));
+    if let Some(owner) = &plan.owner {
+        lines.push(format!("its successor is made by {owner}"));
+    }
+    if let Some(left) = plan.replicas_left {
+        lines.push(format!("leaves at least {} meanwhile", counted(left, "replica")));
+    }
+    for BudgetFile { name, allowed, healthy, desired_healthy } in &plan.budgets {
+        lines.push(format!(
+            "disruption budget {name}: {} allowed now, {healthy} healthy of {desired_healthy} \
+             needed",
+            counted(*allowed, "disruption")
+        ));
+    }
+    lines.iter().map(|line| printable(line)).collect()
 }
 
 fn show(desk: &Desk, folder: &Folder, id: &ApprovalId, now: &str) -> Answer {
@@ -118,7 +162,7 @@ fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<
         fact("asked by", &request.principal),
         fact("through", &format!("{} of plugin {}", request.tool, request.plugin)),
         fact("code", &format!("sha256:{}", request.digest)),
-        fact("object", &format!("uid {}, generation {}", plan.uid, plan.generation)),
+        fact("object", &format!("uid {}{}", plan.uid, version(plan))),
         fact("requested", &request.requested),
         fact("expires", &request.expires),
     ];
@@ -126,7 +170,9 @@ fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<
         lines.push(fact("caller says", &format!(" “{reason}”")));
     }
     lines.push(String::new());
-    lines.push("changes".to_owned());
+    if !plan.changes.is_empty() {
+        lines.push("changes".to_owned());
+    }
     for (path, before, after) in &plan.changes {
         lines.push(format!("  {}", printable(path)));
         if let Some(before) = before {
@@ -136,8 +182,7 @@ fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<
             lines.push(Tone::Good.paint(&format!("  + {}", printable(after))));
         }
     }
-    lines.push(format!("replaces {} pods", plan.pods_total));
-    lines.extend(plan.pods.iter().map(|pod| format!("  {}", printable(pod))));
+    lines.extend(blast(plan));
     for warning in &plan.warnings {
         lines.push(Tone::Warning.paint(&format!("! {}", printable(warning))));
     }
