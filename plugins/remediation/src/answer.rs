@@ -9,13 +9,10 @@ use toolgate_sdk::writes::{Budget, Outcome, Pending, Performed, Plan};
 /// The changes, the pods' names and the rollout's message are in the text alone.
 #[output]
 pub(crate) struct Request {
-    /// performed, planned, `approval_required`
     pub(crate) outcome: &'static str,
-    /// complete, progressing, stuck
     pub(crate) state: Option<&'static str>,
     pub(crate) approval_id: Option<String>,
     pub(crate) expires: Option<String>,
-    pub(crate) generation: Option<i64>,
     pub(crate) pods_total: u32,
     pub(crate) replicas_left: Option<u32>,
     pub(crate) warnings: Vec<String>,
@@ -126,7 +123,6 @@ impl Request {
             state: None,
             approval_id: None,
             expires: None,
-            generation: plan.generation,
             pods_total: plan.pods_total,
             replicas_left: plan.replicas_left,
             warnings: plan.warnings,

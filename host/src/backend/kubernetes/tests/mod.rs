@@ -5,3 +5,5 @@ mod fake;
 mod incident;
 mod reading;
 mod restarting;
+mod sending;
+mod writing;
