@@ -15,6 +15,14 @@ const CONFIG: &str = "
     read_only = false
     [grants.remediation.kubernetes-restart]
     namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-scale]
+    namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-rollback]
+    namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-pause]
+    namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-delete-pod]
+    namespaces = [\"shop\"]
 ";
 
 /// Longer than anything here takes.

@@ -337,7 +337,10 @@ fn checkout() -> Value {
 }
 
 fn remediation(mode: &str) -> String {
-    mode.to_owned() + &grant("remediation", "kubernetes-restart", "namespaces = [\"shop\"]")
+    let capabilities = ["restart", "scale", "rollback", "pause", "delete-pod"];
+    let grants = capabilities
+        .map(|name| grant("remediation", &format!("kubernetes-{name}"), "namespaces = [\"shop\"]"));
+    mode.to_owned() + &grants.concat()
 }
 
 #[tokio::test]

@@ -32,3 +32,4 @@ mod readme;
 mod tidy;
 mod unapproved;
 mod wire;
+mod writes;

@@ -36,6 +36,14 @@ read_only = false
 required = true
 [grants.remediation.kubernetes-restart]
 namespaces = ["shop"]
+[grants.remediation.kubernetes-scale]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-rollback]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-pause]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-delete-pod]
+namespaces = ["shop"]
 "#;
 
 async fn house() -> House {

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod journal;
 pub mod kubernetes;
 pub mod origin;
 pub mod progress;
@@ -14,6 +15,7 @@ pub mod writes;
 
 pub use clock::Clock;
 pub use error::CapabilityError;
+pub use journal::Journal;
 pub use kubernetes::Kubernetes;
 pub use progress::ProgressSink;
 pub use writer::{Progress, Writer};

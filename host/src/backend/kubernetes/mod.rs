@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 pub use connect::{ConnectError, Connection};
 
-use crate::capability::{CapabilityError, Clock};
+use crate::capability::{CapabilityError, Clock, Journal};
 use crate::domain::name::ClusterName;
 use connect::Link;
 
@@ -57,6 +57,15 @@ impl Clusters {
             }
         }
         if problems.is_empty() { Ok(Self { links, clock }) } else { Err(problems) }
+    }
+
+    /// Has every request noted before it is sent.
+    #[must_use]
+    pub fn with_journal(mut self, journal: &Arc<dyn Journal>) -> Self {
+        for link in self.links.values_mut() {
+            link.note_in(Arc::clone(journal));
+        }
+        self
     }
 
     fn link(&self, cluster: &ClusterName) -> Result<&Link, CapabilityError> {

@@ -48,6 +48,15 @@ pub enum Stage {
     Refused(Decision),
     /// A capability is about to be used, or was refused.
     Used(UseRecord),
+    /// A request is about to be sent to an API server. One that is repeated is there again.
+    Request {
+        /// The cluster.
+        cluster: String,
+        /// `GET`
+        method: String,
+        /// The path with its query.
+        path: String,
+    },
     /// A write is about to be executed. On disk before anything is sent.
     Intent(ApprovalRecord),
     /// What came of the write.
@@ -88,6 +97,7 @@ impl Stage {
             Self::Admitted { .. } => "admitted",
             Self::Refused(_) => "refused",
             Self::Used(_) => "used",
+            Self::Request { .. } => "request",
             Self::Intent(_) => "intent",
             Self::Effect { .. } => "effect",
             Self::ApprovalRequested(_) => "approval-requested",

@@ -96,7 +96,11 @@ async fn is_conflict(clusters: &Clusters, plan: &Plan) {
 async fn scales_a_deployment_down_and_up() {
     let (demo, clusters) = start();
     let target = deployment("frontend");
-    let down = plan(&clusters, Verb::Scale { replicas: 1 }, &target, expect![[r#"
+    let down = plan(
+        &clusters,
+        Verb::Scale { replicas: 1 },
+        &target,
+        expect![[r#"
         Scale { replicas: 1 }
         spec.replicas: 2 -> 1
         pods 1 []
@@ -104,26 +108,40 @@ async fn scales_a_deployment_down_and_up() {
         Budget { name: "frontend", allowed: 1, healthy: 2, desired_healthy: 1 }
         ! a single replica is left: nothing else serves if it fails
         ! autoscaler `frontend` sets the number of replicas itself (2 to 6) and may undo this
-    "#]]).await;
+    "#]],
+    )
+    .await;
     let done = carry_out(&demo, &clusters, &down).await;
     assert_eq!((done.state, done.rollout.unwrap().desired), (RolloutState::Complete, 1));
     is_conflict(&clusters, &down).await;
-    let up = plan(&clusters, Verb::Scale { replicas: 3 }, &target, expect![[r#"
+    let up = plan(
+        &clusters,
+        Verb::Scale { replicas: 3 },
+        &target,
+        expect![[r#"
         Scale { replicas: 3 }
         spec.replicas: 1 -> 3
         pods 0 []
         left Some(1)
         ! autoscaler `frontend` sets the number of replicas itself (2 to 6) and may undo this
-    "#]]).await;
+    "#]],
+    )
+    .await;
     let done = carry_out(&demo, &clusters, &up).await;
     assert_eq!((done.state, done.rollout.unwrap().available), (RolloutState::Complete, 3));
-    plan(&clusters, Verb::Scale { replicas: 3 }, &target, expect![[r#"
+    plan(
+        &clusters,
+        Verb::Scale { replicas: 3 },
+        &target,
+        expect![[r#"
         Scale { replicas: 3 }
         pods 0 []
         left Some(3)
         ! autoscaler `frontend` sets the number of replicas itself (2 to 6) and may undo this
         ! nothing would change: it is so already
-    "#]]).await;
+    "#]],
+    )
+    .await;
     let none = clusters.plan(Verb::Scale { replicas: 1_001 }, &target).await.unwrap_err();
     assert!(matches!(none, CapabilityError::InvalidArgument(_)), "{none:?}");
     let daemons = workload(WorkloadKind::DaemonSet, "kube-system", "kube-proxy");
@@ -167,31 +185,50 @@ async fn rolls_a_deployment_back_and_pods_follow() {
 async fn holds_rollouts_and_lets_them_go_on() {
     let (demo, clusters) = start();
     let target = deployment("frontend");
-    let pause = plan(&clusters, Verb::Pause, &target, expect![[r#"
+    let pause = plan(
+        &clusters,
+        Verb::Pause,
+        &target,
+        expect![[r#"
         Pause
         spec.paused: nothing -> true
         pods 0 []
         left Some(2)
-    "#]]).await;
+    "#]],
+    )
+    .await;
     let done = carry_out(&demo, &clusters, &pause).await;
     assert_eq!(done.state, RolloutState::Complete);
     let api: Api<Deployment> = Api::namespaced(demo.client(), "shop");
     assert_eq!(api.get("frontend").await.unwrap().spec.unwrap().paused, Some(true));
-    let resume = plan(&clusters, Verb::Resume, &target, expect![[r#"
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let resume = plan(
+        &clusters,
+        Verb::Resume,
+        &target,
+        expect![[r#"
         Resume
         spec.paused: true -> nothing
         pods 2 ["frontend-mf8cxf2sds-6wlxl", "frontend-mf8cxf2sds-m4jpw"]
         left Some(2)
         Budget { name: "frontend", allowed: 1, healthy: 2, desired_healthy: 1 }
-    "#]]).await;
+    "#]],
+    )
+    .await;
     carry_out(&demo, &clusters, &resume).await;
     assert_eq!(api.get("frontend").await.unwrap().spec.unwrap().paused, None);
-    plan(&clusters, Verb::Resume, &target, expect![[r#"
+    plan(
+        &clusters,
+        Verb::Resume,
+        &target,
+        expect![[r#"
         Resume
         pods 0 []
         left Some(2)
         ! nothing would change: it is so already
-    "#]]).await;
+    "#]],
+    )
+    .await;
     let sets = workload(WorkloadKind::StatefulSet, "shop", "cart-db");
     let none = clusters.plan(Verb::Pause, &sets).await.unwrap_err();
     expect!["a statefulset cannot be paused: only a deployment can"].assert_eq(&none.caller_text());
@@ -210,10 +247,12 @@ async fn deletes_a_pod_and_waits_for_its_successor() {
         pods 1 ["<pod>"]
         left Some(1)
         Budget { name: "frontend", allowed: 1, healthy: 2, desired_healthy: 1 }
-    "#]].assert_eq(&shown(&plan).replace(&name, "<pod>"));
+    "#]]
+    .assert_eq(&shown(&plan).replace(&name, "<pod>"));
     assert!(plan.owner.as_ref().is_some_and(|owner| owner.kind == "ReplicaSet"), "{plan:?}");
     let done = carry_out(&demo, &clusters, &plan).await;
-    expect!["the pod is gone and all 2 replicas of its controller are ready"].assert_eq(&done.message);
+    expect!["the pod is gone and all 2 replicas of its controller are ready"]
+        .assert_eq(&done.message);
     assert_eq!(done.state, RolloutState::Complete);
     // The namesake is gone, so nothing is left that the plan could hold for.
     let gone = clusters.execute(&plan).await.unwrap_err();
@@ -226,28 +265,46 @@ async fn deletes_a_pod_and_waits_for_its_successor() {
 async fn closes_a_node_and_opens_it_again() {
     let (demo, clusters) = start();
     let target = node("node-1");
-    let cordon = plan(&clusters, Verb::Cordon, &target, expect![[r#"
+    let cordon = plan(
+        &clusters,
+        Verb::Cordon,
+        &target,
+        expect![[r#"
         Cordon
         spec.unschedulable: nothing -> true
         pods 0 []
         left None
-    "#]]).await;
+    "#]],
+    )
+    .await;
     let done = carry_out(&demo, &clusters, &cordon).await;
     expect!["node `node-1` takes no new pods"].assert_eq(&done.message);
     is_conflict(&clusters, &cordon).await;
-    let uncordon = plan(&clusters, Verb::Uncordon, &target, expect![[r#"
+    let uncordon = plan(
+        &clusters,
+        Verb::Uncordon,
+        &target,
+        expect![[r#"
         Uncordon
         spec.unschedulable: true -> nothing
         pods 0 []
         left None
-    "#]]).await;
+    "#]],
+    )
+    .await;
     carry_out(&demo, &clusters, &uncordon).await;
-    plan(&clusters, Verb::Uncordon, &target, expect![[r#"
+    plan(
+        &clusters,
+        Verb::Uncordon,
+        &target,
+        expect![[r#"
         Uncordon
         pods 0 []
         left None
         ! nothing would change: it is so already
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,8 +112,8 @@ fn member(path: &str, key: &str) -> String {
 /// A value for a person, unless it may be a secret: a webhook can write one into an environment
 /// variable or an annotation, and the caller need not be allowed to see those.
 fn shown(path: &str, value: &Value) -> String {
-    let is_known =
-        path.ends_with(&format!("[{RESTARTED_AT}]")) || path.rsplit('.').next() == Some("image");
+    let is_known = path.ends_with(&format!("[{RESTARTED_AT}]"))
+        || matches!(path.rsplit('.').next(), Some("image" | "name"));
     match value {
         Value::String(said) if is_known => text::cut(said, VALUE_BYTES_MAX),
         Value::Bool(_) | Value::Number(_) if !path.contains("nnotations") => value.to_string(),
