@@ -96,7 +96,13 @@ async fn each_is_approved_done_once_and_seen_finished() {
         assert_eq!(writes(&house).len(), n_done + 1, "{tool}: once");
     }
     let written = writes(&house).join("\n").replace(&pod, "<pod>");
-    expect![[r#""#]].assert_eq(&written);
+    expect![[r#"
+        DELETE /api/v1/namespaces/shop/pods/<pod>
+        PATCH /apis/apps/v1/namespaces/shop/deployments/frontend/scale
+        PATCH /apis/apps/v1/namespaces/shop/deployments/frontend
+        PATCH /apis/apps/v1/namespaces/shop/deployments/frontend
+        PATCH /apis/apps/v1/namespaces/shop/deployments/frontend
+        PATCH /apis/apps/v1/namespaces/shop/deployments/checkout"#]].assert_eq(&written);
 }
 
 /// Ours and theirs: the record of what was sent, and what the cluster says it was sent.
@@ -128,7 +134,13 @@ async fn what_the_cluster_was_asked_is_what_is_on_record() {
         })
         .collect();
     assert_eq!(noted, seen);
-    expect![[r#""#]].assert_eq(&noted.join("\n"));
+    expect![[r#"
+        GET /apis/apps/v1/namespaces/shop/deployments/frontend
+        PATCH /apis/apps/v1/namespaces/shop/deployments/frontend/scale?dryRun=All&fieldManager=toolgate
+        GET /apis/autoscaling/v1/namespaces/shop/horizontalpodautoscalers?&limit=500
+        GET /apis/apps/v1/namespaces/shop/deployments/frontend
+        PATCH /apis/apps/v1/namespaces/shop/deployments/frontend/scale?fieldManager=toolgate
+        GET /apis/apps/v1/namespaces/shop/deployments/frontend"#]].assert_eq(&noted.join("\n"));
 }
 
 #[tokio::test]
