@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Offered, Permissions};
 use crate::backend::demo::{DemoCluster, ScenarioError};
 use crate::backend::kubernetes::{Clusters, ConnectError, Connection};
-use crate::capability::Clock;
+use crate::capability::{Clock, Journal};
 use crate::config::{AuditArguments, ClusterSource, Config};
 use crate::domain::limits::Limits;
 use crate::domain::name::{ClusterName, PluginId};
@@ -122,16 +122,16 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let names: Vec<ClusterName> = clusters.keys().cloned().collect();
     let (connections, embedded) = connections(clusters)?;
     let clusters = Clusters::new(connections, Arc::clone(&clock)).map_err(WiringError::Connect)?;
-    let clusters = Arc::new(clusters);
-
     let arguments = match audit.arguments {
         AuditArguments::Metadata => Arguments::Metadata,
         AuditArguments::Full => Arguments::Full,
     };
     let log = AuditLog::open(&state_dir.join(AUDIT_DIR), &instance, arguments, Arc::clone(&clock))?;
+    let journal: Arc<dyn Journal> = Arc::new(log.clone());
+    let clusters = Arc::new(clusters.with_journal(&journal));
     let folder = Folder::open(&state_dir.join(APPROVALS_DIR))?;
     let effects = Arc::new(Effects::new(effects::Parts {
-        workloads: clusters.clone(),
+        writer: clusters.clone(),
         kubernetes: clusters.clone(),
         desk: Desk::new(folder, instance, approvals.expires_after, Arc::clone(&clock)),
         audit: log.clone(),

@@ -33,3 +33,4 @@ mod readme;
 mod tidy;
 mod unapproved;
 mod wire;
+mod writes;

@@ -3,6 +3,7 @@
 //! Owns: names, capabilities, grants, manifests, calls, decisions, limits. Must not: be async, be
 //! serialised, or know any other room. Read [`capability::Capability`] first.
 
+pub mod alike;
 pub mod call;
 pub mod capability;
 pub mod decision;

@@ -66,6 +66,7 @@ impl<'a> About<'a> {
                 caller: "this server cannot connect to the cluster; its operator can say more",
                 internal: error.to_string(),
             },
+            Failure::NotRecorded(error) => error,
             Failure::TimedOut => self.unavailable(
                 "the cluster did not answer in time; try again later",
                 "no answer within the deadline",

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connect::{ConnectError, Link, credentials_problem};
 use super::convert::text;
+use crate::capability::CapabilityError;
 
 /// A request with its retries. An operator waits for the answer, and one tool call makes several.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -45,6 +46,8 @@ pub(super) enum Failure {
     Answered(ErrorAnswer),
     /// There is no client.
     Connect(ConnectError),
+    /// It is not on record, so it was not sent.
+    NotRecorded(CapabilityError),
     /// The deadline passed.
     TimedOut,
     /// The credentials could not be renewed.
@@ -137,6 +140,8 @@ impl Link {
 
     async fn once(&self, request: Request<Vec<u8>>, take: Take) -> Result<Taken, Failure> {
         let client = self.client().await?;
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        self.note(request.method().as_str(), path).await.map_err(Failure::NotRecorded)?;
         let response =
             client.send(request.map(Body::from)).await.map_err(|error| sending_failed(&error))?;
         if response.status().is_success() {
@@ -165,6 +170,7 @@ impl Failure {
             Self::Answered(answer) => (answer.code >= 500).then_some(pause),
             Self::Transport(_) => Some(pause),
             Self::Connect(_)
+            | Self::NotRecorded(_)
             | Self::TimedOut
             | Self::Credentials(_)
             | Self::Garbage(_)

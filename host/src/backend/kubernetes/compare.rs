@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::convert::text;
-use super::restart::RESTARTED_AT;
+use super::write::restart::RESTARTED_AT;
 use crate::domain::write::Change;
 
 /// A value that is shown: a person reads it.

@@ -7,16 +7,22 @@ mod access;
 mod ambient;
 mod convert;
 mod fields;
+mod kubernetes_cordon;
+mod kubernetes_delete_pod;
 mod kubernetes_events;
 mod kubernetes_logs;
 mod kubernetes_metrics;
+mod kubernetes_pause;
 mod kubernetes_read;
 mod kubernetes_restart;
+mod kubernetes_rollback;
+mod kubernetes_scale;
 mod kubernetes_secret_values;
 mod objects;
 mod pages;
 mod rollouts;
 mod soon;
+mod writes;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -32,7 +38,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::bindings::toolgate::plugin::types::Error;
 use super::meter::Meter;
 use super::state::{CallScene, Scene, State, Stop};
-use crate::capability::CapabilityError;
+use crate::capability::{CapabilityError, origin};
 use crate::domain::call::CapabilityUse;
 use crate::domain::capability::Capability;
 use crate::domain::name::{ClusterName, Namespace, ObjectName};
@@ -187,6 +193,7 @@ impl Door {
         work: impl Future<Output = Result<T, CapabilityError>> + Send + 'static,
     ) -> Result<T, Shut> {
         let meter = Arc::clone(&self.meter);
+        let work = origin::on_behalf(self.scene.permit.call().id.clone(), work);
         let work = async move {
             let begun = Instant::now();
             let answer = AssertUnwindSafe(work).catch_unwind().await;

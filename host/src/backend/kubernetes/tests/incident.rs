@@ -6,7 +6,7 @@ use super::fake::{clusters, prod};
 use crate::backend::demo::DemoCluster;
 use crate::backend::kubernetes::{Clusters, Connection};
 use crate::capability::kubernetes::{EventQuery, Kubernetes, List, LogQuery, RolloutState};
-use crate::capability::{CapabilityError, Workloads};
+use crate::capability::{CapabilityError, Writer};
 use crate::domain::write::{Verb, WorkloadKind, WorkloadRef};
 
 const CRASHED: &str = "checkout-7d9f8b6c54-qp7rj";
@@ -94,7 +94,7 @@ async fn shows_why_a_pod_crashes() {
 #[tokio::test(start_paused = true)]
 async fn restarts_what_was_planned_once_and_follows_it_to_its_end() {
     let (demo, clusters) = start();
-    let plan = clusters.plan(Verb::Restart, &checkout()).await.unwrap();
+    let plan = clusters.plan(Verb::Restart, &checkout().into()).await.unwrap();
     let [change] = plan.changes.as_slice() else { panic!("{:?}", plan.changes) };
     assert!(change.path.ends_with("[kubectl.kubernetes.io/restartedAt]"), "{change:?}");
     assert_eq!((plan.pods.len(), plan.pods_total), (3, 3));

@@ -6,3 +6,5 @@ mod incident;
 mod objects;
 mod reading;
 mod restarting;
+mod sending;
+mod writing;

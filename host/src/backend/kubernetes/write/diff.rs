@@ -1,17 +1,13 @@
-//! What a write would change, and whom it would meet: from the object, from the API server's
-//! answer to the dry run, and from the pods.
+//! What a write would change: from the object, and from the API server's answer to the dry run.
 
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
-use super::compare::compare;
-use super::convert::{pod, text};
+use super::super::compare::compare;
 use super::restart::RESTARTED_AT;
-use super::warn::ordinal;
-use super::workload::Workload;
-use crate::domain::write::{Change, PLAN_PODS_MAX};
+use super::rollback::CHANGE_CAUSE;
+use crate::domain::write::{Change, Verb};
 
-/// Fields that a plan lists. A restart changes one; more come from admission webhooks.
+/// Fields that a plan lists. Most writes change one; a rollback several, and webhooks add theirs.
 const CHANGES_MAX: usize = 50;
 
 /// What differs between the object and the object as it would be.
@@ -21,21 +17,32 @@ pub(super) struct Diff {
 }
 
 /// Compares what somebody specified; what the server keeps for itself always differs.
-pub(super) fn diff(before: &Value, after: &Value) -> Diff {
+pub(super) fn diff(verb: Verb, before: &Value, after: &Value) -> Diff {
     let mut changes = Vec::new();
     for path in ["/spec", "/metadata/annotations", "/metadata/labels"] {
         let shown = path.trim_start_matches('/').replace('/', ".");
         compare(&shown, before.pointer(path), after.pointer(path), &mut changes);
     }
-    let restarted = format!("[{RESTARTED_AT}]");
     let mut warnings = Vec::new();
-    if !changes.iter().any(|change| change.path.ends_with(&restarted)) {
+    let others = changes.iter().filter(|change| !is_asked_for(verb, &change.path)).count();
+    if others == changes.len() {
         warnings.push(
-            "the cluster would not take the restart annotation over, so nothing would restart"
-                .to_owned(),
+            match verb {
+                Verb::Restart => {
+                    "the cluster would not take the restart annotation over, so nothing would \
+                     restart"
+                }
+                Verb::Scale { .. }
+                | Verb::Rollback { .. }
+                | Verb::Pause
+                | Verb::Resume
+                | Verb::Delete
+                | Verb::Cordon
+                | Verb::Uncordon => "nothing would change: it is so already",
+            }
+            .to_owned(),
         );
     }
-    let others = changes.iter().filter(|change| !change.path.ends_with(&restarted)).count();
     if others > 0 {
         warnings.push(format!(
             "the cluster itself would change {others} more field{} with it (an admission webhook)",
@@ -49,58 +56,17 @@ pub(super) fn diff(before: &Value, after: &Value) -> Diff {
     Diff { changes, warnings }
 }
 
-/// A pod that matched the workload's selector.
-pub(super) enum PodSeen {
-    /// It would be replaced.
-    Replaced(String),
-    /// It runs for a job, and stays.
-    OfJob,
-}
-
-impl PodSeen {
-    /// None for a pod that has ended, is leaving anyway, or is nobody's concern here.
-    pub(super) fn of(workload: &Workload, object: &Pod) -> Option<Self> {
-        let phase = object.status.as_ref().and_then(|status| status.phase.as_deref());
-        let is_leaving = object.metadata.deletion_timestamp.is_some();
-        if is_leaving || matches!(phase, Some("Succeeded" | "Failed")) {
-            return None;
+/// Whether a change is what the verb is for.
+fn is_asked_for(verb: Verb, path: &str) -> bool {
+    match verb {
+        Verb::Restart => path.ends_with(&format!("[{RESTARTED_AT}]")),
+        Verb::Scale { .. } => path == "spec.replicas",
+        Verb::Rollback { .. } => {
+            path.starts_with("spec.template") || path.ends_with(&format!("[{CHANGE_CAUSE}]"))
         }
-        let name = object.metadata.name.as_ref()?;
-        if workload.owns(object) {
-            let is_held = workload.partition() > ordinal(name);
-            return (!is_held).then(|| Self::Replaced(text::message(name)));
-        }
-        let owner = pod::controller(&object.metadata)?;
-        (owner.kind == "Job").then_some(Self::OfJob)
-    }
-}
-
-/// The pods that a restart meets.
-pub(super) struct Pods {
-    /// In order of name, at most [`PLAN_PODS_MAX`].
-    pub(super) named: Vec<String>,
-    /// That would be replaced.
-    pub(super) total: u32,
-    /// That run for jobs under the same labels.
-    pub(super) of_jobs: usize,
-    /// Whether there are more than were looked at.
-    pub(super) truncated: bool,
-}
-
-impl Pods {
-    pub(super) fn new(seen: Vec<PodSeen>, truncated: bool) -> Self {
-        let mut named = Vec::new();
-        let mut of_jobs = 0;
-        for pod in seen {
-            match pod {
-                PodSeen::Replaced(name) => named.push(name),
-                PodSeen::OfJob => of_jobs += 1,
-            }
-        }
-        named.sort();
-        let total = u32::try_from(named.len()).unwrap_or(u32::MAX);
-        named.truncate(PLAN_PODS_MAX);
-        Self { named, total, of_jobs, truncated }
+        Verb::Pause | Verb::Resume => path == "spec.paused",
+        Verb::Delete => false,
+        Verb::Cordon | Verb::Uncordon => path == "spec.unschedulable",
     }
 }
 
@@ -134,7 +100,7 @@ mod tests {
             } },
             "status": { "replicas": 9 },
         });
-        let Diff { changes, warnings } = diff(&before, &after);
+        let Diff { changes, warnings } = diff(Verb::Restart, &before, &after);
         let lines: Vec<String> = changes
             .iter()
             .map(|Change { path, before, after }| {
@@ -162,7 +128,7 @@ mod tests {
     #[test]
     fn says_when_nothing_would_restart() {
         let object = json!({ "spec": { "replicas": 2 } });
-        let Diff { changes, warnings } = diff(&object, &object);
+        let Diff { changes, warnings } = diff(Verb::Restart, &object, &object);
         assert!(changes.is_empty());
         assert_eq!(warnings.len(), 1, "{warnings:?}");
     }
@@ -171,7 +137,7 @@ mod tests {
     fn lists_a_bounded_number_of_changes() {
         let many: Map<String, Value> =
             (0..1_000).map(|n| (format!("a{n}"), Value::from(n))).collect();
-        let Diff { changes, warnings } = diff(&json!({}), &json!({ "spec": many }));
+        let Diff { changes, warnings } = diff(Verb::Restart, &json!({}), &json!({ "spec": many }));
         assert_eq!(changes.len(), CHANGES_MAX);
         assert!(warnings.iter().any(|said| said.contains("1000")), "{warnings:?}");
     }
