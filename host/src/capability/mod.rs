@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod error;
 pub mod kubernetes;
+pub mod logs;
 pub mod progress;
 pub mod workloads;
 pub mod writes;

@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod approval;
 pub mod audit;
+pub mod lines;
 pub mod redact;
 pub mod state;
 pub mod text;

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::text::clean;
+use super::text::clean_cow;
 
 /// A text that may leave the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub struct Safe {
 /// Removes what must not be seen, then replaces secrets. In this order, so that no invisible
 /// character inside of a secret hides it from the second step.
 pub fn make_safe(text: &str) -> Safe {
-    let clean = clean(text);
-    let (text, redacted) = redact(&clean.text);
-    Safe { text: text.into_owned(), removed: clean.removed, redacted }
+    let (clean, removed) = clean_cow(text);
+    let (text, redacted) = redact(&clean);
+    Safe { text: text.into_owned(), removed, redacted }
 }
 
 /// Makes every string of a JSON value safe, keys included.
@@ -62,7 +62,7 @@ pub fn make_json_safe(value: serde_json::Value) -> (serde_json::Value, u32) {
 const PRIVATE_KEY: &str = "private-key";
 
 /// What every line about a private key ends with; a text without it need not be searched for one.
-const PRIVATE_KEY_MARK: &str = "PRIVATE KEY-----";
+pub(super) const PRIVATE_KEY_MARK: &str = "PRIVATE KEY-----";
 
 /// Formats that say themselves what they are. ASCII only: Unicode classes would cost twenty times
 /// the speed for nothing.

@@ -115,6 +115,7 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
         limits: limits.clone(),
         permit,
         progress,
+        deadline,
     };
     let (shop, tool_) = (Arc::clone(workshop), Arc::clone(tool));
     let meter = Meter::new();

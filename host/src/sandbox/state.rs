@@ -51,6 +51,8 @@ pub(super) struct CallScene {
     pub ports: Arc<Ports>,
     pub progress: Arc<dyn ProgressSink>,
     pub limits: Limits,
+    /// When the call ends, done or not.
+    pub deadline: tokio::time::Instant,
 }
 
 /// Why the host ended a guest: kept here, because a trap loses its reason on the way.

@@ -89,8 +89,7 @@ fn performed(what: &str, done: Performed) -> Reply<Request> {
     if let Some(approval) = &done.approval {
         let _ = write!(text, ", under approval {approval}");
     }
-    let _ =
-        write!(text, "\nRollout: {state}: {}\nNext: {next_step}", one_line(&done.message));
+    let _ = write!(text, "\nRollout: {state}: {}\nNext: {next_step}", one_line(&done.message));
     let mut request = Request::new("performed", next_step.to_owned(), done.plan);
     request.approval_id = done.approval;
     request.executed = Some(done.executed.at);
