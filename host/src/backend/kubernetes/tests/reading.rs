@@ -309,8 +309,8 @@ async fn silence_ends_no_log_that_is_followed() {
         .serve(|clusters| async move {
             let mut log = clusters.open_log(&query).await.unwrap();
             assert!(log.pieces.next().await.unwrap().is_ok());
-            let an_hour = std::time::Duration::from_hours(1);
-            assert!(tokio::time::timeout(an_hour, log.pieces.next()).await.is_err());
+            let long = std::time::Duration::from_secs(50);
+            assert!(tokio::time::timeout(long, log.pieces.next()).await.is_err());
         })
         .await;
 }

@@ -25,8 +25,10 @@ struct Pieces(std::vec::IntoIter<Result<&'static str, ()>>);
 #[async_trait]
 impl LogPieces for Pieces {
     async fn next(&mut self) -> Option<Result<Bytes, CapabilityError>> {
+        if self.0.as_slice().first() == Some(&Ok("")) {
+            return std::future::pending().await;
+        }
         match self.0.next()? {
-            Ok("") => std::future::pending().await,
             Ok(text) => Some(Ok(Bytes::from_static(text.as_bytes()))),
             Err(()) => Some(Err(broken())),
         }
