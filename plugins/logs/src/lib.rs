@@ -16,6 +16,9 @@ use workload::get_workload_logs;
 /// What one answer carries of a log, newest lines first to stay: about 16,000 tokens.
 const LINES_BYTES_MAX: usize = 64 * 1024;
 
+/// How long a line is waited for where nobody says.
+const FOLLOW_DEFAULT_S: u32 = 20;
+
 #[arguments]
 struct Args {
     pod_name: String,
@@ -36,6 +39,11 @@ struct Args {
     include: Option<String>,
     /// Regex of lines to leave out.
     exclude: Option<String>,
+    /// Wait for new lines so long.
+    #[schemars(range(min = 1, max = 60))]
+    follow_seconds: Option<u32>,
+    /// Regex that ends following.
+    until: Option<String>,
     #[serde(default)]
     timestamps: bool,
     /// Omit for the default.
@@ -94,8 +102,11 @@ fn get_pod_logs(args: Args) -> Result<Reply<Facts>, ToolError> {
         // Always read, so that the first and the last time are known; taken off unless asked for.
         timestamps: true,
     };
-    let log = if args.is_search() {
-        let filter = filter(args.include.as_ref(), args.exclude.as_ref());
+    let filter = filter(args.include.as_ref(), args.exclude.as_ref());
+    let log = if let Some(for_s) = args.follow_s() {
+        let log = kubernetes_logs::follow(&query, &filter, for_s, args.until.as_deref())?;
+        Log::followed(log, for_s)
+    } else if args.is_search() {
         Log::from(kubernetes_logs::search(&kubernetes_logs::SearchQuery { query, filter })?)
     } else {
         Log::from(kubernetes_logs::read(&query)?)
@@ -106,6 +117,11 @@ fn get_pod_logs(args: Args) -> Result<Reply<Facts>, ToolError> {
 impl Args {
     fn is_search(&self) -> bool {
         self.include.is_some() || self.exclude.is_some()
+    }
+
+    /// What is waited for is waited for in some time.
+    fn follow_s(&self) -> Option<u32> {
+        self.follow_seconds.or(self.until.as_ref().map(|_| FOLLOW_DEFAULT_S))
     }
 }
 
@@ -121,8 +137,8 @@ struct Log {
     lines_read: u64,
     matched: u64,
     truncated: bool,
-    /// Whether newer lines are missing.
-    is_partial: bool,
+    /// Where reading ended, unless at the end of the log.
+    note: String,
     redacted: u32,
     removed: u32,
 }
@@ -136,7 +152,7 @@ impl From<PodLog> for Log {
             lines_read: n,
             matched: n,
             truncated: log.truncated,
-            is_partial: false,
+            note: String::new(),
             redacted: log.redacted,
             removed: log.removed,
         }
@@ -151,10 +167,27 @@ impl From<ContainerLog> for Log {
             lines_read: log.lines_read,
             matched: log.lines_matched,
             truncated: log.truncated,
-            is_partial: matches!(log.ending, Ending::Time | Ending::Bytes),
+            note: match log.ending {
+                Ending::Time | Ending::Bytes => {
+                    " Not all of the log could be read in time: use `since_seconds`.".to_owned()
+                }
+                Ending::Log | Ending::Matched => String::new(),
+            },
             redacted: log.redacted,
             removed: log.removed,
         }
+    }
+}
+
+impl Log {
+    /// Of a log that is followed it is no loss that it goes on.
+    fn followed(log: ContainerLog, for_s: u32) -> Self {
+        let note = match log.ending {
+            Ending::Matched => " Followed until the last of them.".to_owned(),
+            Ending::Log => " Followed to its end: the container has ended.".to_owned(),
+            Ending::Time | Ending::Bytes => format!(" Followed for at most {for_s} s."),
+        };
+        Self { note, ..Self::from(log) }
     }
 }
 
@@ -202,8 +235,8 @@ fn introduction(args: &Args, facts: &Facts, log: &Log) -> String {
             " {older} older ones do not fit in one answer: use `include`, or a smaller \
              `since_seconds`."
         );
-    } else if log.is_partial {
-        text.push_str(" Not all of the log could be read in time: use `since_seconds`.");
+    } else if !log.note.is_empty() {
+        text.push_str(&log.note);
     } else if facts.truncated {
         // Not to be told apart from here: older lines, the host's bound of bytes, or a long line.
         let _ = write!(

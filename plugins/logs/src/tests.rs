@@ -67,8 +67,29 @@ fn says_how_many_lines_match_and_whether_all_were_looked_at() {
     let reply = answer(&args(&searched), found);
     assert_eq!((reply.structured.line_count, reply.structured.lines_read), (3, 90_000));
     expect!["shop/web-1, container `app`: 4000 of 90000 lines match. There is more: older lines (`tail_lines` is 3, at most 5000), or long lines that were cut."].assert_eq(reply.text.lines().next().unwrap());
-    let partial = Log { lines_read: 7, matched: 0, truncated: true, is_partial: true, ..log(0) };
+    let partial = ContainerLog {
+        lines_read: 7,
+        ending: Ending::Time,
+        truncated: true,
+        ..container_log("web-1", false, 0)
+    };
+    let partial = Log::from(partial);
     expect!["shop/web-1, container `app`: 0 of 7 lines match. Not all of the log could be read in time: use `since_seconds`."].assert_eq(&answer(&args(&searched), partial).text);
+}
+
+#[test]
+fn says_how_following_ended() {
+    let followed = |ending| {
+        let log = ContainerLog { ending, ..container_log("web-1", false, 1) };
+        let text = answer(&args(&json!({"follow_seconds": 5})), Log::followed(log, 5)).text;
+        text.lines().next().unwrap().to_owned() + "\n"
+    };
+    expect![[r#"
+        shop/web-1, container `app`: 1 line. Followed until the last of them.
+        shop/web-1, container `app`: 1 line. Followed for at most 5 s.
+        shop/web-1, container `app`: 1 line. Followed to its end: the container has ended.
+    "#]]
+    .assert_eq(&[Ending::Matched, Ending::Time, Ending::Log].map(followed).concat());
 }
 
 fn workload_args(more: &serde_json::Value) -> workload::Args {
