@@ -26,6 +26,7 @@ mod fairness;
 mod grants;
 mod investigation;
 mod limits;
+mod logs;
 mod program;
 mod protocol;
 mod reading;

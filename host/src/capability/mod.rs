@@ -10,6 +10,7 @@ pub mod error;
 pub mod history;
 pub mod journal;
 pub mod kubernetes;
+pub mod logs;
 pub mod metrics;
 pub mod objects;
 pub mod origin;

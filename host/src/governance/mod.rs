@@ -7,6 +7,7 @@ pub mod admission;
 pub mod approval;
 pub mod audit;
 mod documents;
+pub mod lines;
 mod names;
 pub mod objects;
 pub mod redact;

@@ -8,13 +8,15 @@ use serde::de::DeserializeOwned;
 
 use super::about::About;
 use super::fetch::Chunk;
+use super::ask::Failure;
 use super::workload::{self, Workload};
 use super::{Clusters, convert};
 use crate::capability::CapabilityError;
 use crate::capability::kubernetes::{
-    Deployment, EVENTS_MAX, EventQuery, Events, Kubernetes, List, LogQuery, NamespaceState, Node,
-    Page, Pod, RawLog, Rollout,
+    Deployment, EVENTS_MAX, EventQuery, Events, Kubernetes, List, NamespaceState, Node, Page, Pod,
+    Rollout,
 };
+use crate::capability::logs::{LogQuery, OpenLog};
 use crate::domain::name::{ClusterName, Namespace, ObjectName};
 use crate::domain::write::WorkloadRef;
 
@@ -91,8 +93,22 @@ impl Kubernetes for Clusters {
             .map_err(|failure| workload::about(target).explain(failure))
     }
 
-    async fn log(&self, query: &LogQuery) -> Result<RawLog, CapabilityError> {
-        self.read_log(query).await
+    async fn pod_selector(&self, target: &WorkloadRef) -> Result<String, CapabilityError> {
+        let taken = self.link(&target.cluster)?.workload(target).await;
+        let workload = taken
+            .and_then(|taken| Workload::decode(target.kind, &taken))
+            .map_err(|failure| workload::about(target).explain(failure))?;
+        let selector = workload.selector().map(convert::deployment::selector).unwrap_or_default();
+        if selector.is_empty() {
+            // To a list it would mean every pod of the namespace.
+            let why = "a workload without a selector that can be read".to_owned();
+            return Err(workload::about(target).explain(Failure::Garbage(why)));
+        }
+        Ok(selector)
+    }
+
+    async fn open_log(&self, query: &LogQuery) -> Result<OpenLog, CapabilityError> {
+        self.open(query).await
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Events, CapabilityError> {

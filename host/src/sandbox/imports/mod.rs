@@ -21,7 +21,6 @@ mod kubernetes_secret_values;
 mod objects;
 mod pages;
 mod rollouts;
-mod soon;
 mod writes;
 
 use std::future::Future;
