@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::about::About;
-use super::ask::{Failure, Take, Taken};
+use super::ask::{ErrorAnswer, Failure, Take, Taken};
 use super::connect::Link;
 
 /// Objects in one answer where everything is wanted; the same number as `kubectl` asks for.
@@ -65,10 +65,21 @@ impl Link {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        let request = Request::new(K::url_path(&(), about.namespace))
-            .list(params)
-            .map_err(|error| Failure::Unsendable(error.to_string()))?;
-        let answer: ListAnswer<K> = self.read(request, Take::Whole).await?.decode()?;
+        let taken = match self.list(K::url_path(&(), about.namespace), params).await {
+            // The server has forgotten the moment at which the list began, and says where it goes
+            // on as of now. For what people look for here, an object that came or went in between
+            // is better than no list at all of a cluster that is larger than the server's memory.
+            Err(Failure::Answered(ErrorAnswer {
+                code: 410, continue_token: Some(token), ..
+            })) if params.continue_token.as_ref().is_some_and(|stale| *stale != token) => {
+                let params = ListParams { continue_token: Some(token), ..params.clone() };
+                self.list(K::url_path(&(), about.namespace), &params).await
+            }
+            taken => taken,
+        }?;
+        let answer: ListAnswer<K> = taken.decode()?;
+        // While it is converted, one page is in memory once.
+        drop(taken);
         if !answer.kind.ends_with("List") {
             return Err(Failure::Garbage(format!("a list of kind {:?}", answer.kind)));
         }
@@ -77,6 +88,13 @@ impl Link {
             continue_token: answer.metadata.token.filter(|token| !token.is_empty()),
             remaining: answer.metadata.remaining_item_count.and_then(|n| n.try_into().ok()),
         })
+    }
+
+    async fn list(&self, path: String, params: &ListParams) -> Result<Taken, Failure> {
+        let request = Request::new(path)
+            .list(params)
+            .map_err(|error| Failure::Unsendable(error.to_string()))?;
+        self.read(request, Take::Whole).await
     }
 
     /// Every object that `convert` lets through, from at most `max` of them, `params.limit` or

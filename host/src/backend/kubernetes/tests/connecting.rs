@@ -26,7 +26,8 @@ fn kubeconfig(dir: &Path, user: &str, server: &str) -> Connection {
 }
 
 fn problems(connection: Connection) -> String {
-    let problems = Clusters::new(BTreeMap::from([(prod(), connection)]), Arc::new(now));
+    let problems =
+        Clusters::new(BTreeMap::from([(prod(), connection)]), &BTreeMap::new(), Arc::new(now));
     let problems = problems.expect_err("this configuration is wrong");
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -61,7 +62,7 @@ fn a_wrong_configuration_is_told_with_its_file_its_context_and_what_to_do() {
 fn every_problem_is_told() {
     let missing = || Connection::Kubeconfig { path: Some("/nowhere".into()), context: None };
     let connections = BTreeMap::from([(prod(), missing()), ("test".parse().unwrap(), missing())]);
-    assert_eq!(Clusters::new(connections, Arc::new(now)).unwrap_err().len(), 2);
+    assert_eq!(Clusters::new(connections, &BTreeMap::new(), Arc::new(now)).unwrap_err().len(), 2);
 }
 
 #[tokio::test]
