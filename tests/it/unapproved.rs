@@ -257,7 +257,8 @@ impl Room {
             Arc::new(move || Timestamp::from_second(seconds.load(Ordering::SeqCst)).unwrap());
         let cluster = DemoCluster::builtin().unwrap();
         let connections = [("demo".parse().unwrap(), Connection::Client(cluster.client()))];
-        let clusters = Clusters::new(connections.into(), &BTreeMap::new(), Arc::clone(&clock)).unwrap();
+        let clusters =
+            Clusters::new(connections.into(), &BTreeMap::new(), Arc::clone(&clock)).unwrap();
         let clusters = Arc::new(clusters);
         let workloads: Arc<dyn Workloads> =
             if confirms { clusters.clone() } else { Arc::new(Unconfirmed(clusters.clone())) };

@@ -12,6 +12,8 @@
     reason = "what goes wrong here is a failure of the test that asked for it"
 )]
 
+pub mod api_server;
+pub mod authority;
 #[path = "../guests/generate.rs"]
 #[allow(
     missing_docs,
