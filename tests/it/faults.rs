@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
+use regex::Regex;
 use serde_json::json;
 use toolgate_tests::api_server::{ApiServer, Conduct, answer, head_and_body, pods, status};
 use toolgate_tests::authority::{Authority, Signed, Validity, tls};
@@ -98,6 +99,7 @@ impl Scene {
         assert!(!text.contains(&host) && !text.contains("internal"), "{name}: {text}");
         let error = log.split_once(" error=").map_or("", |(_, error)| error);
         let error = error.split(" capability=").next().unwrap_or(error);
+        let error = Regex::new("[0-9]{9,}").unwrap().replace_all(error, "<n>");
         format!("{name}\n  caller: {text}\n  log:    {error}\n")
     }
 }
@@ -199,7 +201,11 @@ async fn a_server_that_is_away_at_our_start_or_later_is_found_when_it_is_back() 
     assert_eq!(scene.row("stopped"), away);
     scene.server.resume().await;
     scene.ask_well();
-    expect![[r#""#]].assert_eq(&away);
+    expect![[r#"
+        stopped
+          caller: unavailable: the cluster does not answer; try again later
+          log:    listing pod in `shop`: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111); check that the api server runs and that this machine reaches it
+    "#]].assert_eq(&away);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +215,7 @@ async fn a_connection_that_went_dead_costs_one_request() {
     // The connection that is kept open is one on which nothing comes any more.
     scene.server.behave(Conduct::Silent);
     let (text, _) = scene.ask();
-    assert_eq!(text, "the cluster did not answer in time; try again later");
+    assert_eq!(text, "unavailable: the cluster did not answer in time; try again later");
     scene.server.behave(Conduct::Well);
     scene.ask_well();
 }
@@ -247,7 +253,17 @@ async fn certificates_that_are_not_trusted_are_told_and_read_again() {
     scene.home.put("kube/ca.pem", &scene.authority.pem);
     reconnect(&mut scene).await;
     scene.ask_well();
-    expect![[r#""#]].assert_eq(&table);
+    expect![[r#"
+        the server's certificate has expired
+          caller: unavailable: this server does not trust the cluster's certificate; its operator can say more
+          log:    listing pod in `shop`: ServiceError: client error (Connect): invalid peer certificate: certificate expired: verification time <n> (UNIX), but certificate is not valid after <n> (<n> seconds ago); renew the api server's certificate, or give its authority in the kubeconfig: it is read again for the next request
+        the server's certificate is another's
+          caller: unavailable: this server does not trust the cluster's certificate; its operator can say more
+          log:    listing pod in `shop`: ServiceError: client error (Connect): invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("other.example"); renew the api server's certificate, or give its authority in the kubeconfig: it is read again for the next request
+        the server's authority is not ours
+          caller: unavailable: this server does not trust the cluster's certificate; its operator can say more
+          log:    listing pod in `shop`: ServiceError: client error (Connect): invalid peer certificate: UnknownIssuer; renew the api server's certificate, or give its authority in the kubeconfig: it is read again for the next request
+    "#]].assert_eq(&table);
 }
 
 /// Ends the connections that are open, so that the next request makes one.
@@ -275,7 +291,14 @@ async fn our_own_certificate_is_read_again_once_it_was_renewed() {
     scene.keep("us", &next.client(Validity::Now));
     reconnect(&mut scene).await;
     scene.ask_well();
-    expect![[r#""#]].assert_eq(&table);
+    expect![[r#"
+        our certificate has expired
+          caller: unavailable: the cluster does not accept this server's credentials; its operator can say more
+          log:    listing pod in `shop`: ServiceError: client error (SendRequest): connection error: received fatal alert: CertificateExpired; renew the token or the certificate of the context, or log in to the cluster again: both are read again for the next request
+        our certificate is a stranger's
+          caller: unavailable: the cluster does not accept this server's credentials; its operator can say more
+          log:    listing pod in `shop`: ServiceError: client error (SendRequest): connection error: received fatal alert: UnknownCA; renew the token or the certificate of the context, or log in to the cluster again: both are read again for the next request
+    "#]].assert_eq(&table);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,7 +322,8 @@ async fn a_token_that_is_rotated_under_way_is_used_at_once() {
         let (text, _) = scene.ask();
         assert_eq!(
             text,
-            "the cluster does not accept this server's credentials; its operator can say more"
+            "unavailable: the cluster does not accept this server's credentials; its operator can \
+             say more"
         );
         let n_asked = scene.server.asked().len();
         assert_eq!(n_asked, 2, "asked once more with what is in the file now, and no more");
@@ -328,7 +352,11 @@ async fn an_expiring_token_of_a_program_is_fetched_again_and_a_failing_program_i
     say(&scene, "three");
     scene.ask_well();
     assert!(std::fs::read(scene.home.path().join("kube/runs")).unwrap().len() >= 3);
-    expect![[r#""#]].assert_eq(&table);
+    expect![[r#"
+        the credential program fails
+          caller: unavailable: this server has no valid credentials for the cluster; its operator can say more
+          log:    listing pod in `shop`: its credential program failed with exit status: 1: cat: <home>/kube/said: No such file or directory; run the program by hand; it cannot ask questions here, so log in beforehand
+    "#]].assert_eq(&table);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -338,12 +366,103 @@ async fn a_name_that_leads_nowhere_is_told_in_time() {
     let (text, log) = scene.ask();
     // Without any network the system itself may look for longer than we wait.
     let expected = [
-        "the cluster does not answer; try again later",
-        "the cluster did not answer in time; try again later",
+        "unavailable: the cluster does not answer; try again later",
+        "unavailable: the cluster did not answer in time; try again later",
     ];
     assert!(expected.contains(&text.as_str()), "{text}");
     assert!(log.contains("listing pod in `shop`"), "{log}");
     scene.kubeconfig("token: hunter2", &format!("https://{}", scene.server.address()));
 }
 
-const TABLE: Expect = expect![[r#""#]];
+const TABLE: Expect = expect![[r#"
+    takes the connection and says nothing
+      caller: unavailable: the cluster did not answer in time; try again later
+      log:    listing pod in `shop`: no answer within 2 s; look whether the api server is overloaded or something on the way drops packets; `request_deadline_ms` of the cluster says how long to wait
+    takes the request and says nothing
+      caller: unavailable: the cluster did not answer in time; try again later
+      log:    listing pod in `shop`: no answer within 2 s; look whether the api server is overloaded or something on the way drops packets; `request_deadline_ms` of the cluster says how long to wait
+    drips
+      caller: unavailable: the cluster did not answer in time; try again later
+      log:    listing pod in `shop`: no answer within 2 s; look whether the api server is overloaded or something on the way drops packets; `request_deadline_ms` of the cluster says how long to wait
+    429
+      caller: unavailable: the cluster is too busy and did nothing; try again later
+      log:    listing pod in `shop`: 429: TooManyRequests, says etcd-7.internal; look at who sends it so many requests, and at its flow schemas
+    429, come back in 1 s
+      caller: unavailable: the cluster is too busy and did nothing; try again later
+      log:    listing pod in `shop`: 429: TooManyRequests, says etcd-7.internal; look at who sends it so many requests, and at its flow schemas
+    429, come back in an hour
+      caller: unavailable: the cluster is too busy and did nothing; try again later
+      log:    listing pod in `shop`: 429: TooManyRequests, says etcd-7.internal; look at who sends it so many requests, and at its flow schemas
+    500
+      caller: unavailable: the cluster has a fault; try again later
+      log:    listing pod in `shop`: 500: InternalError, says etcd-7.internal; look at the api server's own log, and at `kubectl get --raw '/readyz?verbose'`
+    503
+      caller: unavailable: the cluster has a fault; try again later
+      log:    listing pod in `shop`: 503: ServiceUnavailable, says etcd-7.internal; look at the api server's own log, and at `kubectl get --raw '/readyz?verbose'`
+    503 of a proxy
+      caller: unavailable: the cluster has a fault; try again later
+      log:    listing pod in `shop`: 503: <html><body>Please log in</body></html>; look at the api server's own log, and at `kubectl get --raw '/readyz?verbose'`
+    410 within a list
+      caller: the list changed while it was read and its page token has expired; ask again from the first page
+      log:    
+    401
+      caller: unavailable: the cluster does not accept this server's credentials; its operator can say more
+      log:    listing pod in `shop`: 401: Unauthorized, says etcd-7.internal; renew the token or the certificate of the context, or log in to the cluster again: both are read again for the next request
+    403
+      caller: unavailable: the cluster does not allow this server to do that; its operator can say more
+      log:    the api server refuses: listing pod in `shop`: 403: Forbidden, says etcd-7.internal; `toolgate rbac` prints the rights that it needs
+    404 of a proxy
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: 404: <html><body>Please log in</body></html>; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    200 with a page to log in
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: expected value at line 1 column 1; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    nothing but 200
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: EOF while parsing a value at line 1 column 0; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    half of the JSON
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: EOF while parsing an object at line 1 column 90; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    another kind
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: a list of kind "ConfigMapList"; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    no list
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: a list of kind "Pod"; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    a number
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: invalid type: integer `1`, expected struct ListAnswer at line 1 column 1; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    brackets without an end
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: invalid type: sequence, expected a string at line 1 column 1; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    a gzip bomb
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: expected value at line 1 column 1; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    a body without an end
+      caller: limit exceeded: the cluster's answer is larger than 32 MiB; ask for less at a time
+      log:    
+    headers without an end
+      caller: unavailable: the cluster does not answer; try again later
+      log:    listing pod in `shop`: ServiceError: client error (SendRequest): message head is too large; check that the api server runs and that this machine reaches it
+    `continue` without an end
+      caller: unavailable: the cluster did not answer in time; try again later
+      log:    listing pod in `shop`: no answer within 2 s; look whether the api server is overloaded or something on the way drops packets; `request_deadline_ms` of the cluster says how long to wait
+    not HTTP
+      caller: unavailable: the cluster does not answer; try again later
+      log:    listing pod in `shop`: ServiceError: client error (SendRequest): invalid HTTP version parsed; check that the api server runs and that this machine reaches it
+    ends at once
+      caller: unavailable: the cluster does not answer; try again later
+      log:    listing pod in `shop`: ServiceError: client error (SendRequest): connection closed before message completed; check that the api server runs and that this machine reaches it
+    is reset
+      caller: unavailable: the cluster does not answer; try again later
+      log:    listing pod in `shop`: ServiceError: client error (SendRequest): connection error: Connection reset by peer (os error 104); check that the api server runs and that this machine reaches it
+    is reset within the body
+      caller: unavailable: the cluster does not answer; try again later
+      log:    listing pod in `shop`: ServiceError: error reading a body from connection: Connection reset by peer (os error 104); check that the api server runs and that this machine reaches it
+    302 to elsewhere
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: 302: it sends us to "https://127.0.0.1:<port>/api", where we do not go; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+    307 to elsewhere
+      caller: unavailable: the cluster's answer makes no sense; its operator can say more
+      log:    listing pod in `shop`: 307: it sends us to "https://127.0.0.1:<port>/api", where we do not go; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+"#]];

@@ -25,6 +25,7 @@ pub mod authority;
 pub mod generate;
 mod house;
 mod parts;
+pub mod proxy;
 mod record;
 mod turn;
 

@@ -120,7 +120,9 @@ impl<'a> About<'a> {
         match answer.code {
             // A proxy or a wrong path says 404 as well; only a `Status` is about the object.
             404 if answer.is_status => CapabilityError::NotFound(self.not_found()),
-            403 => CapabilityError::Forbidden { internal },
+            403 => CapabilityError::Forbidden {
+                internal: format!("{internal}; `toolgate rbac` prints the rights that it needs"),
+            },
             400 | 422 if answer.is_status => {
                 CapabilityError::InvalidArgument(text::one_line(&answer.message))
             }

@@ -120,11 +120,15 @@ impl Link {
         request: Request<Vec<u8>>,
         take: Take,
     ) -> Result<Taken, Failure> {
+        let mut last = None;
         let attempts = async {
             for pause in PAUSES {
                 match self.once(request.clone(), take).await {
                     Err(failure) => match failure.pause_before_retry(pause) {
-                        Some(pause) => sleep(pause).await,
+                        Some(pause) => {
+                            last = Some(failure);
+                            sleep(pause).await;
+                        }
                         None => return Err(failure),
                     },
                     taken => return taken,
@@ -132,7 +136,13 @@ impl Link {
             }
             self.once(request.clone(), take).await
         };
-        self.in_time(attempts).await
+        match (self.in_time(attempts).await, last) {
+            // What the server said at first tells more than that there was no time to ask again.
+            (Err(Failure::TimedOut(_)), Some(Failure::Answered(answer))) => {
+                Err(Failure::Answered(answer))
+            }
+            (taken, _) => taken,
+        }
     }
 
     /// Sends a write, once: nobody can know whether one without an answer was executed.

@@ -9,9 +9,13 @@ use serde::de::DeserializeOwned;
 use super::about::About;
 use super::ask::{ErrorAnswer, Failure, Take, Taken};
 use super::connect::Link;
+use super::convert::text;
 
 /// Objects in one answer where everything is wanted; the same number as `kubectl` asks for.
 const CHUNK: u32 = 500;
+
+/// Of a kind that is none, how much goes to the log.
+const KIND_BYTES_MAX: usize = 63;
 
 /// A list as the API server writes it.
 #[derive(Deserialize)]
@@ -80,8 +84,10 @@ impl Link {
         let answer: ListAnswer<K> = taken.decode()?;
         // While it is converted, one page is in memory once.
         drop(taken);
-        if !answer.kind.ends_with("List") {
-            return Err(Failure::Garbage(format!("a list of kind {:?}", answer.kind)));
+        let of_what = answer.kind.strip_suffix("List");
+        if of_what.is_none_or(|kind| !kind.is_empty() && kind != K::kind(&())) {
+            let kind = text::prefix(&answer.kind, KIND_BYTES_MAX);
+            return Err(Failure::Garbage(format!("a list of kind {kind:?}")));
         }
         Ok(Chunk {
             items: answer.items.unwrap_or_default(),
