@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::place::{Place, shown, write};
+use super::place::{self, Place, shown, write};
 use super::settings::{BOX_IMAGE, PAUSE_IMAGE};
 use crate::process;
 
@@ -50,13 +50,11 @@ fn root(root: &Path) -> Result<PathBuf> {
     let fetch = || {
         process::output(Command::new("cp").arg(BUSYBOX).arg(bin.join("busybox")))?;
         process::output(Command::new("chmod").arg("1777").arg(root.join("tmp")))?;
-        let mut install = Command::new(BUSYBOX);
-        process::output(install.args(["--install", "-s"]).arg(&bin))
+        process::output(Command::new(BUSYBOX).arg("--list"))
     };
-    fetch().context("could not lay out `busybox`\nhint: install `busybox-static`")?;
-    // The links name the program where it lies in the machine; in an image that is the same place.
-    if !bin.join("sh").is_symlink() {
-        bail!("`{BUSYBOX} --install` made no `sh`\nhint: install `busybox-static`");
+    let tools = fetch().context("could not lay out `busybox`\nhint: install `busybox-static`")?;
+    for tool in tools.lines().filter(|tool| *tool != "busybox") {
+        place::link("busybox", &bin.join(tool))?;
     }
     Ok(root.to_owned())
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::choice::RELEASE;
 use super::packages;
-use super::place::{KUBERNETES, Place, shown};
+use super::place::{self, KUBERNETES, Place, shown};
 use crate::debian::Archive;
 use crate::{process, progress};
 
@@ -56,7 +56,7 @@ fn compile(place: &Place, work: &Path, tree: &Path) -> Result<()> {
     let path = tree.join(".go");
     let packages = path.join("src/k8s.io");
     fs::create_dir_all(&packages)?;
-    symlink("../../..", &packages.join("kubernetes"))?;
+    place::link("../../..", &packages.join("kubernetes"))?;
     let log = place.kubernetes().join("build.log");
     let file = File::create(&log).with_context(|| format!("could not write `{}`", shown(&log)))?;
     let mut make = Command::new("make");
@@ -107,14 +107,4 @@ fn lay_in(place: &Place, tree: &Path) -> Result<()> {
         fs::remove_dir_all(place.bin())?;
     }
     Ok(fs::rename(&partial, place.bin())?)
-}
-
-#[cfg(unix)]
-fn symlink(to: &str, at: &Path) -> Result<()> {
-    std::os::unix::fs::symlink(to, at).with_context(|| format!("could not link `{}`", shown(at)))
-}
-
-#[cfg(not(unix))]
-fn symlink(_to: &str, at: &Path) -> Result<()> {
-    bail!("`{}` has to be a link, which this system does not have", shown(at))
 }

@@ -164,6 +164,16 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     write().with_context(|| format!("could not write `{}`", path.display()))
 }
 
+#[cfg(unix)]
+pub(crate) fn link(to: &str, at: &Path) -> Result<()> {
+    std::os::unix::fs::symlink(to, at).with_context(|| format!("could not link `{}`", shown(at)))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn link(_to: &str, at: &Path) -> Result<()> {
+    anyhow::bail!("`{}` has to be a link, which this system does not have", shown(at))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

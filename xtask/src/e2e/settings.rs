@@ -228,6 +228,8 @@ pub(crate) fn kubelet_flags(place: &Place) -> Vec<String> {
         flag("root-dir", place.run.join("kubelet").display()),
         flag("hostname-override", NODE),
         flag("node-ip", NODE_ADDRESS),
+        // With one, the log of the run before is gone for as long as a crashed one is not restarted.
+        flag("maximum-dead-containers-per-container", 3),
     ]
 }
 
