@@ -230,6 +230,11 @@ impl Pipe {
         answer["result"].take()
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Closes the input and waits for the end, which is to be a good one.
     pub(crate) fn close(mut self) -> Vec<String> {
         self.input = None;
