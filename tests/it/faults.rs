@@ -18,6 +18,11 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// Beyond the deadline, for a machine that does a lot besides this.
 const SLACK: Duration = Duration::from_secs(8);
 
+/// What the program may have had in memory, whatever was sent to it: an answer of 32 MiB in a
+/// buffer that doubles, beside itself.
+#[cfg(target_os = "linux")]
+const RSS_KB_MAX: u64 = 256 << 10;
+
 const GOOD: &str = "1 pod in `shop`";
 
 /// A server of its own authority, the program that asks it, and what both keep.
@@ -187,6 +192,11 @@ async fn a_server_that_misbehaves_is_told_in_time_and_forgiven_at_once() {
         scene.ask_well();
     }
     assert_eq!(elsewhere.asked(), [], "our token was carried elsewhere");
+    #[cfg(target_os = "linux")]
+    {
+        let peak_kb = scene.session.as_ref().expect("it was asked").peak_kb();
+        assert!(peak_kb < RSS_KB_MAX, "{peak_kb} KiB");
+    }
     TABLE.assert_eq(&table);
 }
 
@@ -357,6 +367,21 @@ async fn an_expiring_token_of_a_program_is_fetched_again_and_a_failing_program_i
           caller: unavailable: this server has no valid credentials for the cluster; its operator can say more
           log:    listing pod in `shop`: its credential program failed with exit status: 1: cat: <home>/kube/said: No such file or directory; run the program by hand; it cannot ask questions here, so log in beforehand
     "#]].assert_eq(&table);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_the_environment_is_not_asked() {
+    let mut scene = Scene::new("token: hunter2").await;
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let mut command = scene.home.command(&["serve"]);
+    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        command.env(name, &address);
+    }
+    scene.session = Some(Pipe::open_command(&scene.home, command));
+    scene.ask_well();
+    assert!(proxy.accept().is_err(), "the proxy was asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -149,14 +149,14 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
                 let answer = if wanted.is_some() && wanted != asked.authorization {
                     status(401, "Unauthorized", "")
                 } else {
-                    answer(200, "application/json", &pods(""))
+                    answer(200, "application/json", pods(""))
                 };
                 if stream.write_all(&answer).await.is_err() {
                     return;
                 }
             }
             Conduct::LaterPages(_) if !is_later => {
-                let answer = answer(200, "application/json", &pods("later"));
+                let answer = answer(200, "application/json", pods("later"));
                 if stream.write_all(&answer).await.is_err() {
                     return;
                 }
@@ -186,7 +186,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 async fn silence<T>(_held: T) {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Reads a request without a body.

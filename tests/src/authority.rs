@@ -50,17 +50,17 @@ impl Authority {
         let names = names.iter().map(ToString::to_string).collect();
         let mut params = params(names, "the server", validity);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(params)
+        self.sign(&params)
     }
 
     /// A client's certificate.
     pub fn client(&self, validity: Validity) -> Signed {
         let mut params = params(Vec::new(), "the client", validity);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(params)
+        self.sign(&params)
     }
 
-    fn sign(&self, params: CertificateParams) -> Signed {
+    fn sign(&self, params: &CertificateParams) -> Signed {
         let key = KeyPair::generate().unwrap();
         let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
         Signed { pem, key_pem: key.serialize_pem() }

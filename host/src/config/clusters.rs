@@ -98,14 +98,7 @@ fn source(
             only("latency_ms", document);
         }
     }
-    let at = path.key("request_deadline_ms");
-    if demo && request_deadline_ms.is_some() {
-        let hint = "remove the line; `latency_ms` makes it slow";
-        document.problem(&at, "the embedded cluster has none", hint);
-    }
-    let request_deadline =
-        request_deadline_ms.and_then(|value| bounded(value, REQUEST_DEADLINE_MS, &at, document));
-    let request_deadline = request_deadline.map(Duration::from_millis);
+    let request_deadline = request_deadline(*request_deadline_ms, demo, path, document);
     if kubeconfig.is_some() && context.is_none() {
         let hint = "add `context = \"..\"`; the file's current context may change at any time";
         document.problem(&path.key("kubeconfig"), "it is named without a context", hint);
@@ -147,6 +140,21 @@ fn source(
             None
         }
     }
+}
+
+fn request_deadline(
+    said: Option<i64>,
+    demo: bool,
+    path: &KeyPath,
+    document: &mut Document<'_>,
+) -> Option<Duration> {
+    let at = path.key("request_deadline_ms");
+    if demo && said.is_some() {
+        let hint = "remove the line; `latency_ms` makes it slow";
+        document.problem(&at, "the embedded cluster has none", hint);
+        return None;
+    }
+    bounded(said?, REQUEST_DEADLINE_MS, &at, document).map(Duration::from_millis)
 }
 
 fn checked_context(context: &str, path: &KeyPath, document: &mut Document<'_>) -> Option<String> {

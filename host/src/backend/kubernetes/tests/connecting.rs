@@ -96,20 +96,16 @@ async fn serve(answers: Vec<&'static str>) -> (String, mpsc::UnboundedReceiver<S
 
 const CLOSE: &str = "Connection: close\r\nContent-Length: 0\r\n\r\n";
 
-#[tokio::test]
-async fn kubes_own_retries_are_off() {
-    let dir = tempfile::tempdir().unwrap();
+/// The deployment that [`plan`] is about.
+fn found() -> &'static str {
     let found = r#"{"metadata":{"uid":"u","resourceVersion":"1","generation":1}}"#;
-    let found = format!(
-        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{found}",
-        found.len()
-    );
-    let busy = format!("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\n{CLOSE}");
-    let (found, busy) = (found.leak(), busy.leak());
-    let (server, mut requests) = serve(vec![found, busy, busy, busy]).await;
-    let clusters =
-        clusters(BTreeMap::from([(prod(), kubeconfig(dir.path(), "token: hunter2", &server))]));
-    let plan = Plan {
+    let length = found.len();
+    format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{found}")
+        .leak()
+}
+
+fn plan() -> Plan {
+    Plan {
         verb: Verb::Restart,
         target: WorkloadRef {
             cluster: prod(),
@@ -123,11 +119,40 @@ async fn kubes_own_retries_are_off() {
         pods: Vec::new(),
         pods_total: 0,
         warnings: Vec::new(),
-    };
-    clusters.execute(&plan).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn kubes_own_retries_are_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let busy = format!("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\n{CLOSE}").leak();
+    let (server, mut requests) = serve(vec![found(), busy, busy, busy]).await;
+    let clusters =
+        clusters(BTreeMap::from([(prod(), kubeconfig(dir.path(), "token: hunter2", &server))]));
+    clusters.execute(&plan()).await.unwrap_err();
     assert!(requests.recv().await.unwrap().starts_with("GET /apis/apps/v1/"));
     assert!(requests.recv().await.unwrap().starts_with("PATCH /apis/apps/v1/"));
     assert!(requests.try_recv().is_err(), "the patch was sent again");
+}
+
+#[tokio::test]
+async fn a_write_that_was_turned_away_at_the_door_goes_out_once_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = format!("HTTP/1.1 401 Unauthorized\r\n{CLOSE}").leak();
+    let done = format!("HTTP/1.1 200 OK\r\n{CLOSE}").leak();
+    for (answers, is_done) in
+        [(vec![found(), refused, done], true), (vec![found(), refused, refused, done], false)]
+    {
+        let (server, mut requests) = serve(answers).await;
+        let connection = kubeconfig(dir.path(), "token: hunter2", &server);
+        let clusters = clusters(BTreeMap::from([(prod(), connection)]));
+        assert_eq!(clusters.execute(&plan()).await.is_ok(), is_done);
+        assert!(requests.recv().await.unwrap().starts_with("GET "));
+        for _ in 0..2 {
+            assert!(requests.recv().await.unwrap().starts_with("PATCH "));
+        }
+        assert!(requests.try_recv().is_err(), "the patch was sent a third time");
+    }
 }
 
 #[tokio::test]
