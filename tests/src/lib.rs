@@ -1,7 +1,8 @@
 //! A house out of real parts, for tests and benchmarks.
 //!
 //! Owns: finding the components that `cargo xtask plugins` laid out, building a house of them in
-//! temporary folders, and showing what it recorded as text that does not change from run to run.
+//! temporary folders, showing what it recorded as text that does not change from run to run, and
+//! servers and ways to them that fail.
 //! Must not: replace a part by something simpler. Read [`House`] first.
 #![allow(
     clippy::missing_panics_doc,
