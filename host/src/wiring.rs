@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -120,8 +121,10 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     tokio::task::spawn_blocking(crate::governance::redact::prepare);
     let instance = instance()?;
     let names: Vec<ClusterName> = clusters.keys().cloned().collect();
+    let deadlines = deadlines(&clusters);
     let (connections, embedded) = connections(clusters)?;
-    let clusters = Clusters::new(connections, Arc::clone(&clock)).map_err(WiringError::Connect)?;
+    let clusters =
+        Clusters::new(connections, &deadlines, Arc::clone(&clock)).map_err(WiringError::Connect)?;
     let arguments = match audit.arguments {
         AuditArguments::Metadata => Arguments::Metadata,
         AuditArguments::Full => Arguments::Full,
@@ -198,16 +201,27 @@ pub fn compiler() -> Result<Compiler, WiringError> {
     Ok(Compiler::Child(program))
 }
 
+fn deadlines(clusters: &BTreeMap<ClusterName, ClusterSource>) -> BTreeMap<ClusterName, Duration> {
+    let said = clusters.iter().filter_map(|(name, source)| match source {
+        ClusterSource::Kubeconfig { request_deadline, .. }
+        | ClusterSource::InCluster { request_deadline } => {
+            request_deadline.map(|deadline| (name.clone(), deadline))
+        }
+        ClusterSource::Embedded { .. } => None,
+    });
+    said.collect()
+}
+
 type Connections = (BTreeMap<ClusterName, Connection>, BTreeMap<ClusterName, DemoCluster>);
 
 fn connections(clusters: BTreeMap<ClusterName, ClusterSource>) -> Result<Connections, WiringError> {
     let (mut connections, mut embedded) = (BTreeMap::new(), BTreeMap::new());
     for (name, source) in clusters {
         let connection = match source {
-            ClusterSource::Kubeconfig { context, file } => {
+            ClusterSource::Kubeconfig { context, file, request_deadline: _ } => {
                 Connection::Kubeconfig { path: file, context: Some(context) }
             }
-            ClusterSource::InCluster => Connection::InCluster,
+            ClusterSource::InCluster { request_deadline: _ } => Connection::InCluster,
             ClusterSource::Embedded { scenario, latency } => {
                 let cluster = match &scenario {
                     Some(place) => DemoCluster::find(place),

@@ -20,8 +20,9 @@ use std::collections::VecDeque;
 use crate::kubernetes_read::{self, Deployment, Node, Pod};
 use crate::types::{Error, ListQuery};
 
-/// A good bound for one call: a large cluster's namespace, read in twenty pages.
-pub const OBJECTS_MAX: usize = 5_000;
+/// A good bound for one call: every pod of a large cluster, read in eighty pages. A tool that looks
+/// at each and keeps few needs no more memory for it than one page.
+pub const OBJECTS_MAX: usize = 20_000;
 /// Pages may be empty and still continue; this ends a list that never does.
 const PAGES_MAX: usize = 100;
 

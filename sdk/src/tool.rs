@@ -39,19 +39,15 @@ impl<T> Reply<T> {
 }
 
 impl From<Error> for ToolError {
-    /// Begins with the kind of failure, so that a model knows whether to ask again.
+    /// Begins with the kind of failure, so that a model knows whether to ask again. What may help
+    /// is in the host's text already: only it knows whether that is time, less, or a person.
     fn from(error: Error) -> Self {
         match error {
             Error::Denied(text) => Self::Failed(labelled("denied", &text)),
             Error::NotFound(text) => Self::Failed(labelled("not found", &text)),
             Error::InvalidArgument(text) => Self::InvalidArguments(text),
-            Error::Unavailable(text) => Self::Failed(format!(
-                "{}; trying again later may succeed",
-                labelled("unavailable", &text)
-            )),
-            Error::LimitExceeded(text) => {
-                Self::Failed(format!("{}; ask for less", labelled("limit exceeded", &text)))
-            }
+            Error::Unavailable(text) => Self::Failed(labelled("unavailable", &text)),
+            Error::LimitExceeded(text) => Self::Failed(labelled("limit exceeded", &text)),
         }
     }
 }
@@ -188,7 +184,7 @@ mod tests {
         let texts: Vec<String> = [
             Error::Denied("`shop` is not granted".to_owned()),
             Error::NotFound("not found: pod `shop/web`".to_owned()),
-            Error::Unavailable("the cluster `blue` did not answer in time".to_owned()),
+            Error::Unavailable("no answer in time; try again later".to_owned()),
             Error::LimitExceeded("this call read 64 MiB".to_owned()),
             Error::InvalidArgument("`tail-lines` is above 5000".to_owned()),
         ]
@@ -201,8 +197,8 @@ mod tests {
         expect_test::expect![[r#"
             denied: `shop` is not granted
             not found: pod `shop/web`
-            unavailable: the cluster `blue` did not answer in time; trying again later may succeed
-            limit exceeded: this call read 64 MiB; ask for less
+            unavailable: no answer in time; try again later
+            limit exceeded: this call read 64 MiB
             (arguments) `tail-lines` is above 5000"#]]
         .assert_eq(&texts.join("\n"));
     }

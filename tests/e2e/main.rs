@@ -6,8 +6,21 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::format_push_string,
+    clippy::format_collect,
     clippy::needless_pass_by_value,
     reason = "tests say what went wrong by failing"
 )]
 
+mod cluster;
+mod metrics;
+mod outage;
 mod parity;
+#[path = "../it/program.rs"]
+#[allow(dead_code, reason = "the tests that want no cluster use the rest of it")]
+mod program;
+mod reading;
+mod restart;
+mod scale;
+mod space;
+mod workloads;

@@ -23,6 +23,7 @@ mod cli_calls;
 mod clients;
 mod compiled;
 mod fairness;
+mod faults;
 mod grants;
 mod investigation;
 mod limits;

@@ -171,8 +171,11 @@ pub(crate) struct Pipe {
 impl Pipe {
     /// Starts the program; nothing is said yet.
     pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
+        Self::start_command(home, home.command(arguments))
+    }
+
+    fn start_command(home: &Home, mut command: Command) -> Self {
         let log = std::fs::File::create(home.path().join("stderr.log")).unwrap();
-        let mut command = home.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let output = lines_of(child.stdout.take().unwrap());
@@ -182,7 +185,12 @@ impl Pipe {
 
     /// Starts the program and opens a session of the previous era, as most clients do.
     pub(crate) fn open(home: &Home, arguments: &[&str]) -> Self {
-        let mut session = Self::start(home, arguments);
+        Self::open_command(home, home.command(arguments))
+    }
+
+    /// The same for a command of [`Home::command`] with more to it.
+    pub(crate) fn open_command(home: &Home, command: Command) -> Self {
+        let mut session = Self::start_command(home, command);
         let hello = session.request("initialize", hello());
         assert_eq!(hello["result"]["protocolVersion"], "2025-11-25", "{hello}");
         session.say(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
@@ -229,6 +237,14 @@ impl Pipe {
         let mut answer = self.request("tools/call", json!({"name": tool, "arguments": arguments}));
         assert!(answer["error"].is_null(), "{answer}");
         answer["result"].take()
+    }
+
+    /// The most memory that the process ever had, in KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Closes the input and waits for the end, which is to be a good one.

@@ -80,7 +80,7 @@ fn names(line: &str, word: &str) -> bool {
 const CRATES: [(&[&str], &[&str]); 4] = [
     (&["rmcp", "axum"], &["transport"]),
     (&["wasmtime", "wasmtime_wasi", "wasmtime_wasi_io", "wasmparser"], &["sandbox"]),
-    (&["kube", "k8s_openapi", "reqwest"], &["backend"]),
+    (&["kube", "k8s_openapi", "reqwest", "rustls"], &["backend"]),
     (&["hyper", "hyper_util"], &["transport", "backend"]),
 ];
 

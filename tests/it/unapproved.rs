@@ -1,6 +1,7 @@
 //! The ways in which a restart does not happen: nobody answered, somebody said no, somebody said yes
 //! to something else, too late, or to a process that is gone. The cluster sees no write in any.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -269,7 +270,8 @@ impl Room {
             Arc::new(move || Timestamp::from_second(seconds.load(Ordering::SeqCst)).unwrap());
         let cluster = DemoCluster::builtin().unwrap();
         let connections = [("demo".parse().unwrap(), Connection::Client(cluster.client()))];
-        let clusters = Clusters::new(connections.into(), Arc::clone(&clock)).unwrap();
+        let clusters =
+            Clusters::new(connections.into(), &BTreeMap::new(), Arc::clone(&clock)).unwrap();
         let clusters = Arc::new(clusters);
         let writer: Arc<dyn Writer> =
             if confirms { clusters.clone() } else { Arc::new(Unconfirmed(clusters.clone())) };

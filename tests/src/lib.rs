@@ -1,7 +1,8 @@
 //! A house out of real parts, for tests and benchmarks.
 //!
 //! Owns: finding the components that `cargo xtask plugins` laid out, building a house of them in
-//! temporary folders, and showing what it recorded as text that does not change from run to run.
+//! temporary folders, showing what it recorded as text that does not change from run to run, and
+//! servers and ways to them that fail.
 //! Must not: replace a part by something simpler. Read [`House`] first.
 #![allow(
     clippy::missing_panics_doc,
@@ -12,6 +13,8 @@
     reason = "what goes wrong here is a failure of the test that asked for it"
 )]
 
+pub mod api_server;
+pub mod authority;
 #[path = "../guests/generate.rs"]
 #[allow(
     missing_docs,
@@ -23,6 +26,7 @@
 pub mod generate;
 mod house;
 mod parts;
+pub mod proxy;
 mod record;
 mod turn;
 

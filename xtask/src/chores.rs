@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli::Command;
 use crate::clients::{self, Clients};
+use crate::e2e::{self, What};
 use crate::layout;
 use crate::process;
 use crate::progress::{self, Steps};
@@ -20,15 +21,30 @@ use crate::workspace::{Component, Room, Workspace};
 const HOST: &str = "toolgate";
 
 pub(crate) fn run(command: Command, rest: &[String]) -> Result<()> {
-    let mut house = House::open()?;
     match command {
-        Command::Demo => house.demo(rest),
-        Command::Test => house.test(rest),
-        Command::Plugins => house.plugins(),
-        Command::Bench => house.bench(rest),
-        Command::Check => house.check(),
-        Command::Setup => house.setup(),
+        Command::Demo => House::open()?.demo(rest),
+        Command::Test => House::open()?.test(rest),
+        Command::Plugins => House::open()?.plugins(),
+        Command::Bench => House::open()?.bench(rest),
+        Command::E2e => e2e(e2e::parse(rest)?),
+        Command::Check => House::open()?.check(),
+        Command::Setup => House::open()?.setup(),
     }
+}
+
+/// Only the run itself builds anything that another chore builds too.
+fn e2e(request: e2e::Request) -> Result<()> {
+    match request.what {
+        What::Run => return House::open()?.e2e(request),
+        What::Up => {
+            let cluster = e2e::up(&Workspace::open()?, request.named)?;
+            progress::result(&cluster.kubeconfig.display().to_string());
+        }
+        What::Down => e2e::down()?,
+        What::Status => progress::result(&e2e::status(request.named)?),
+        What::Kubeconfig => progress::result(&e2e::kubeconfig(request.named)?),
+    }
+    Ok(())
 }
 
 /// What every chore works on.
@@ -138,13 +154,40 @@ impl House {
         Ok(())
     }
 
+    fn e2e(&mut self, request: e2e::Request) -> Result<()> {
+        let mut steps = Steps::new(4);
+        self.targets(&mut steps, &self.used_targets(&[Room::Plugins])?)?;
+        self.room(&mut steps, Room::Plugins)?;
+        self.build_host(&mut steps)?;
+        self.lock = None;
+        let is_own = request.named.is_none();
+        let cluster = e2e::up(&self.workspace, request.named)?;
+
+        let step = steps.begin("testing against the cluster");
+        let mut cargo = self.cargo(&["test", "-p", "toolgate-tests", "--test", "e2e"]);
+        cluster.export(&mut cargo);
+        let tested = process::run(cargo.args(&request.rest));
+        if request.down && is_own {
+            if tested.is_err() {
+                e2e::keep_logs(&self.workspace.target.join("e2e-logs"))?;
+            }
+            e2e::down()?;
+        }
+        tested.context("hint: `cargo xtask e2e status` names the logs of the cluster")?;
+        steps.end(&step);
+        Ok(())
+    }
+
     fn check(&mut self) -> Result<()> {
         self.lock = None;
-        let mut steps = Steps::new(3);
+        let mut steps = Steps::new(4);
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        // It is no part of `--all-targets`, as it is none of `cargo test`: it wants a cluster.
+        let e2e = ["clippy", "-p", "toolgate-tests", "--test", "e2e", "--", "-D", "warnings"];
         for (what, arguments) in [
             ("formatting", ["fmt", "--all", "--check"].as_slice()),
             ("lints, with warnings denied", clippy.as_slice()),
+            ("lints of the tests that want a real cluster", e2e.as_slice()),
         ] {
             let step = steps.begin(what);
             process::run(&mut self.cargo(arguments))?;

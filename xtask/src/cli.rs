@@ -8,8 +8,16 @@ pub(crate) enum Command {
     Test,
     Plugins,
     Bench,
+    E2e,
     Check,
     Setup,
+}
+
+impl Command {
+    /// To those of `cargo test`, a `--` has a meaning of its own.
+    fn has_arguments_of_cargo(self) -> bool {
+        matches!(self, Self::Test | Self::E2e)
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +26,7 @@ pub(crate) enum Request {
     Run(Command, Vec<String>),
 }
 
-const COMMANDS: [(Command, &str, &str); 6] = [
+const COMMANDS: [(Command, &str, &str); 7] = [
     (
         Command::Demo,
         "demo",
@@ -39,6 +47,11 @@ const COMMANDS: [(Command, &str, &str); 6] = [
         "bench",
         "measure calls, load, start and memory [--only PART] [--json] [--quick]",
     ),
+    (
+        Command::E2e,
+        "e2e",
+        "run the tests against a real cluster [up|down|status|kubeconfig] [--kubeconfig FILE]",
+    ),
     (Command::Check, "check", "formatting, lints with warnings denied, and dependency rules"),
     (Command::Setup, "setup", "give the toolchain its wasm targets, and fetch the test clients"),
 ];
@@ -53,7 +66,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Request> {
         bail!("unknown command `{first}`\nhint: {}", help());
     };
     let rest = match rest.split_first() {
-        Some((dashes, tail)) if dashes == "--" && *command != Command::Test => tail,
+        Some((dashes, tail)) if dashes == "--" && !command.has_arguments_of_cargo() => tail,
         _ => rest,
     };
     Ok(Request::Run(*command, rest.to_vec()))
@@ -81,6 +94,7 @@ mod tests {
             ("demo --http 3910", Command::Demo, "--http 3910"),
             ("test --no-clients -- --nocapture", Command::Test, "--no-clients -- --nocapture"),
             ("test -- limits", Command::Test, "-- limits"),
+            ("e2e -- --nocapture", Command::E2e, "-- --nocapture"),
         ];
         for (line, command, rest) in table {
             assert_eq!(parse(&words(line)).unwrap(), Request::Run(command, words(rest)), "{line}");

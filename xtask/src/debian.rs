@@ -59,20 +59,38 @@ impl Archive {
         bail!("no fitting `{package}` in Debian's archive ({})", refused.join("; "))
     }
 
+    /// Downloads the source of `package` as its authors released it, and returns the archive.
+    pub(crate) fn source(&self, package: &str, suite: &str, folder: &Path) -> Result<PathBuf> {
+        self.fetch_lists("deb-src", suite)?;
+        let mut apt = self.apt("apt-get", suite);
+        apt.current_dir(folder).args(["-qq", "source", "--download-only", package]);
+        process::output(&mut apt)?;
+        let found = fs::read_dir(folder)?
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| path.to_string_lossy().contains(".orig.tar."));
+        found.with_context(|| format!("`apt-get source {package}` left no archive"))
+    }
+
     fn update(&mut self, suite: &'static str) -> Result<()> {
         if self.updated.contains(&suite) {
             return Ok(());
         }
+        self.fetch_lists("deb", suite)?;
+        self.updated.push(suite);
+        Ok(())
+    }
+
+    fn fetch_lists(&self, kind: &str, suite: &str) -> Result<()> {
         let folder = self.suite_folder(suite);
         for part in ["state/lists/partial", "cache/archives/partial", "log"] {
             fs::create_dir_all(folder.join(part))?;
         }
         let signed_by = self.mirror.signed_by.as_ref();
         let options = signed_by.map_or(String::new(), |keys| format!("[signed-by={keys}] "));
-        let line = format!("deb {options}{} {suite} main\n", self.mirror.uri);
+        let line = format!("{kind} {options}{} {suite} main\n", self.mirror.uri);
         fs::write(folder.join("sources.list"), line)?;
         process::output(self.apt("apt-get", suite).args(["-qq", "--error-on=any", "update"]))?;
-        self.updated.push(suite);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod chores;
 mod cli;
 mod clients;
 mod debian;
+mod e2e;
 mod layout;
 mod process;
 mod progress;

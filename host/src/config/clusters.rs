@@ -1,6 +1,7 @@
 //! `[clusters.<name>]`: how each is reached, and which one is meant where none is named.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::domain::name::ClusterName;
 
 /// Slower than any cluster that is worth imitating.
 const LATENCY_MS_MAX: i64 = 10_000;
+
+/// Below this, a healthy server across an ocean is a broken one; above, whoever asked is gone.
+const REQUEST_DEADLINE_MS: RangeInclusive<i64> = 500..=60_000;
 
 /// No context that a tool wrote has a longer name.
 const CONTEXT_BYTES_MAX: usize = 512;
@@ -70,8 +74,16 @@ fn source(
     reach: (&Path, &Environment),
     document: &mut Document<'_>,
 ) -> Option<ClusterSource> {
-    let RawCluster { context, kubeconfig, in_cluster, demo, scenario, latency_ms, default: _ } =
-        raw;
+    let RawCluster {
+        context,
+        kubeconfig,
+        in_cluster,
+        demo,
+        scenario,
+        latency_ms,
+        request_deadline_ms,
+        default: _,
+    } = raw;
     let in_cluster = in_cluster.unwrap_or(false);
     let demo = demo.unwrap_or(false);
     if !demo {
@@ -86,6 +98,7 @@ fn source(
             only("latency_ms", document);
         }
     }
+    let request_deadline = request_deadline(*request_deadline_ms, demo, path, document);
     if kubeconfig.is_some() && context.is_none() {
         let hint = "add `context = \"..\"`; the file's current context may change at any time";
         document.problem(&path.key("kubeconfig"), "it is named without a context", hint);
@@ -98,9 +111,9 @@ fn source(
                 Some(text) => Some(place(text, &path.key("kubeconfig"), reach, document)?),
                 None => None,
             };
-            Some(ClusterSource::Kubeconfig { context, file })
+            Some(ClusterSource::Kubeconfig { context, file, request_deadline })
         }
-        (None, true, false) => Some(ClusterSource::InCluster),
+        (None, true, false) => Some(ClusterSource::InCluster { request_deadline }),
         (None, false, true) => {
             let scenario = match scenario.as_deref() {
                 Some(text) => Some(place(text, &path.key("scenario"), reach, document)?),
@@ -127,6 +140,21 @@ fn source(
             None
         }
     }
+}
+
+fn request_deadline(
+    said: Option<i64>,
+    demo: bool,
+    path: &KeyPath,
+    document: &mut Document<'_>,
+) -> Option<Duration> {
+    let at = path.key("request_deadline_ms");
+    if demo && said.is_some() {
+        let hint = "remove the line; `latency_ms` makes it slow";
+        document.problem(&at, "the embedded cluster has none", hint);
+        return None;
+    }
+    bounded(said?, REQUEST_DEADLINE_MS, &at, document).map(Duration::from_millis)
 }
 
 fn checked_context(context: &str, path: &KeyPath, document: &mut Document<'_>) -> Option<String> {

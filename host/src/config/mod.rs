@@ -90,9 +90,14 @@ pub enum ClusterSource {
         context: String,
         /// The file; `None` for the usual ones.
         file: Option<PathBuf>,
+        /// How long one request may take, with its retries; `None` for the usual time.
+        request_deadline: Option<Duration>,
     },
     /// As the pod that Toolgate runs in.
-    InCluster,
+    InCluster {
+        /// How long one request may take, with its retries; `None` for the usual time.
+        request_deadline: Option<Duration>,
+    },
     /// The embedded cluster, which needs no network.
     Embedded {
         /// A folder with a scenario, or the name of one in the binary; `None` for its first.

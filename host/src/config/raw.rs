@@ -53,6 +53,7 @@ pub(super) struct RawCluster {
     pub(super) demo: Option<bool>,
     pub(super) scenario: Option<String>,
     pub(super) latency_ms: Option<i64>,
+    pub(super) request_deadline_ms: Option<i64>,
     pub(super) default: Option<bool>,
 }
 

@@ -41,6 +41,7 @@ namespaces = ["shop", "bank-*"]
 [clusters.prod]
 context = "prod"
 kubeconfig = "kube/config"
+request_deadline_ms = 4000
 default = true
 
 [clusters."eu.inside"]
@@ -98,8 +99,10 @@ fn reads_every_key() {
     let kubeconfig = ClusterSource::Kubeconfig {
         context: "prod".into(),
         file: Some("/etc/toolgate/kube/config".into()),
+        request_deadline: Some(Duration::from_secs(4)),
     };
-    assert_eq!(sources, [&embedded, &ClusterSource::InCluster, &kubeconfig]);
+    let in_cluster = ClusterSource::InCluster { request_deadline: None };
+    assert_eq!(sources, [&embedded, &in_cluster, &kubeconfig]);
 
     let scope = config.grants[&id("pods")].scope(Capability::KubernetesRead).unwrap();
     assert_eq!(scope.clusters.as_slice(), ["prod", "eu.*"]);
@@ -285,9 +288,11 @@ fn reports_every_value_that_means_nothing() {
             demo = true
             default = true
             latency_ms = 60000
+            request_deadline_ms = 5000
 
             [clusters.b]
             kubeconfig = "config"
+            request_deadline_ms = 100
             default = true
 
             [grants.Pods.kubernetes-read]
@@ -326,7 +331,7 @@ fn reports_every_value_that_means_nothing() {
             arguments = "ful"
         "#,
         &expect![[r#"
-            the file has 30 problems
+            the file has 32 problems
 
             line 2: plugins_dir: `` is no path
               hint: name a file or a folder
@@ -358,64 +363,70 @@ fn reports_every_value_that_means_nothing() {
             line 22: clusters.a.latency_ms: 60000 is out of bounds
               hint: say a number from 0 to 10000, or leave the line out for the default
 
-            line 25: clusters.b.kubeconfig: it is named without a context
+            line 23: clusters.a.request_deadline_ms: the embedded cluster has none
+              hint: remove the line; `latency_ms` makes it slow
+
+            line 26: clusters.b.kubeconfig: it is named without a context
               hint: add `context = ".."`; the file's current context may change at any time
 
-            line 26: clusters.b.default: `a` is the default already
+            line 27: clusters.b.request_deadline_ms: 100 is out of bounds
+              hint: say a number from 500 to 60000, or leave the line out for the default
+
+            line 28: clusters.b.default: `a` is the default already
               hint: leave one `default = true`
 
-            line 28: grants.Pods: `Pods` is not a valid plugin name: lower-case letters, digits and `-`, at most 63
+            line 30: grants.Pods: `Pods` is not a valid plugin name: lower-case letters, digits and `-`, at most 63
               hint: say the name of the plugin's folder; `toolgate plugins` lists them
 
-            line 31: grants.pods.kubernetes-reads: there is no such capability
+            line 33: grants.pods.kubernetes-reads: there is no such capability
               hint: did you mean `kubernetes-read`?
 
-            line 34: grants.pods.secrets: there is no such capability
+            line 36: grants.pods.secrets: there is no such capability
               hint: there are `kubernetes-read`, `kubernetes-logs`, `kubernetes-events`, `kubernetes-metrics`, `kubernetes-secret-values`, `access`, `kubernetes-restart`, `kubernetes-scale`, `kubernetes-rollback`, `kubernetes-pause`, `kubernetes-cordon`, `kubernetes-delete-pod`
 
-            line 36: grants.pods.log: `log` needs no grant: every plugin has it
+            line 38: grants.pods.log: `log` needs no grant: every plugin has it
               hint: remove the lines
 
-            line 39: grants.pods.kubernetes-read.clusters[0]: there is no cluster `prd`
+            line 41: grants.pods.kubernetes-read.clusters[0]: there is no cluster `prd`
               hint: did you mean `prod`?
 
-            line 40: grants.pods.kubernetes-read.namespaces[1]: `Shop` is no pattern for a namespace
+            line 42: grants.pods.kubernetes-read.namespaces[1]: `Shop` is no pattern for a namespace
               hint: use lower-case letters, digits and `-`, and `*` for any run of them
 
-            line 40: grants.pods.kubernetes-read.namespaces[2]: `a/b` is no pattern for a namespace
+            line 42: grants.pods.kubernetes-read.namespaces[2]: `a/b` is no pattern for a namespace
               hint: use lower-case letters, digits and `-`, and `*` for any run of them
 
-            line 40: grants.pods.kubernetes-read.namespaces[3]: `*-UP` is no pattern for a namespace
+            line 42: grants.pods.kubernetes-read.namespaces[3]: `*-UP` is no pattern for a namespace
               hint: use lower-case letters, digits and `-`, and `*` for any run of them
 
-            line 41: grants.pods.kubernetes-read.kinds[0]: `pods` is not how the kind is written
+            line 43: grants.pods.kubernetes-read.kinds[0]: `pods` is not how the kind is written
               hint: did you mean `Pod`?
 
-            line 42: grants.pods.kubernetes-read.names: an empty list allows nothing
+            line 44: grants.pods.kubernetes-read.names: an empty list allows nothing
               hint: say `["*"]` for all of them
 
-            line 44: grants.logs.kubernetes-logs.namespaces: it is not said where the plugin may read the logs of pods
+            line 46: grants.logs.kubernetes-logs.namespaces: it is not said where the plugin may read the logs of pods
               hint: list namespaces, `*` for any letters; `namespaces = ["*"]` means all
 
-            line 47: limits.deadline_ms: 0 would let nothing through
+            line 49: limits.deadline_ms: 0 would let nothing through
               hint: say a number from 1 to 600000, or leave the line out for the default
 
-            line 48: limits.cpu_ms: -1 is out of bounds
+            line 50: limits.cpu_ms: -1 is out of bounds
               hint: say a number from 1 to 60000, or leave the line out for the default
 
-            line 49: limits.memory_bytes_max: 99999999999 is out of bounds
+            line 51: limits.memory_bytes_max: 99999999999 is out of bounds
               hint: say a number from 1 to 268435456, or leave the line out for the default
 
-            line 52: plugins.pods.limits.queue_max: 0 would let nothing through
+            line 54: plugins.pods.limits.queue_max: 0 would let nothing through
               hint: say a number from 1 to 10000, or leave the line out for the default
 
-            line 55: plugins.pods.settings.ratio: `nan` and `inf` cannot be given to a plugin
+            line 57: plugins.pods.settings.ratio: `nan` and `inf` cannot be given to a plugin
               hint: say a finite number or a text
 
-            line 58: approvals.expires_after_s: 5 is out of bounds
+            line 60: approvals.expires_after_s: 5 is out of bounds
               hint: say a number from 60 to 86400, or leave the line out for the default
 
-            line 61: audit.arguments: `ful` is no amount of arguments
+            line 63: audit.arguments: `ful` is no amount of arguments
               hint: did you mean `full`?"#]],
     );
 }

@@ -5,6 +5,15 @@ use crate::capability::CapabilityError;
 use super::ask::{ErrorAnswer, Failure};
 use super::convert::text;
 
+const REFUSED_CREDENTIALS: &str =
+    "the cluster does not accept this server's credentials; its operator can say more";
+
+const LOG_IN: &str = "renew the token or the certificate of the context, or log in to the cluster \
+                      again: both are read again for the next request";
+
+const WHO_ANSWERS: &str = "look whether the context's `server` is the api server itself, and not \
+                           a log-in page or a proxy on the way to it";
+
 /// The object or the list that a request was about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct About<'a> {
@@ -67,52 +76,84 @@ impl<'a> About<'a> {
                 internal: error.to_string(),
             },
             Failure::NotRecorded(error) => error,
-            Failure::TimedOut => self.unavailable(
+            Failure::TimedOut(deadline) => self.unavailable(
                 "the cluster did not answer in time; try again later",
-                "no answer within the deadline",
+                &format!(
+                    "no answer within {} s; {}",
+                    deadline.as_secs_f64(),
+                    "look whether the api server is overloaded or something on the way drops \
+                     packets; `request_deadline_ms` of the cluster says how long to wait"
+                ),
             ),
             Failure::Credentials(internal) => CapabilityError::Unavailable {
                 caller: "this server has no valid credentials for the cluster; its operator can \
                          say more",
-                internal,
+                internal: format!("{self}: {internal}"),
             },
-            Failure::Transport(internal) => {
-                self.unavailable("the cluster does not answer; try again later", &internal)
-            }
+            // Nothing was sent, so both hold for a write too.
+            Failure::Untrusted(internal) => CapabilityError::Unavailable {
+                caller: "this server does not trust the cluster's certificate; its operator can \
+                         say more",
+                internal: format!(
+                    "{self}: {internal}; renew the api server's certificate, or give its \
+                     authority in the kubeconfig: it is read again for the next request"
+                ),
+            },
+            Failure::Distrusted(internal) => CapabilityError::Unavailable {
+                caller: REFUSED_CREDENTIALS,
+                internal: format!("{self}: {internal}; {LOG_IN}"),
+            },
+            Failure::Transport(internal) => self.unavailable(
+                "the cluster does not answer; try again later",
+                &format!(
+                    "{internal}; check that the api server runs and that this machine reaches it"
+                ),
+            ),
             Failure::Garbage(internal) => self.unavailable(
                 "the cluster's answer makes no sense; its operator can say more",
-                &internal,
+                &format!("{internal}; {WHO_ANSWERS}"),
             ),
         }
     }
 
     fn explain_answer(&self, answer: &ErrorAnswer) -> CapabilityError {
-        let internal = answer.to_string();
+        let internal = format!("{self}: {answer}");
         match answer.code {
             // A proxy or a wrong path says 404 as well; only a `Status` is about the object.
             404 if answer.is_status => CapabilityError::NotFound(self.not_found()),
-            403 => CapabilityError::Forbidden { internal },
+            403 => CapabilityError::Forbidden {
+                internal: format!("{internal}; `toolgate rbac` prints the rights that it needs"),
+            },
             400 | 422 if answer.is_status => {
                 CapabilityError::InvalidArgument(text::one_line(&answer.message))
             }
             409 => CapabilityError::Conflict(self.changed()),
             410 if self.name.is_none() => CapabilityError::InvalidArgument(
-                "the page token has expired; ask again from the first page".to_owned(),
+                "the list changed while it was read and its page token has expired; ask again \
+                 from the first page"
+                    .to_owned(),
             ),
             401 => CapabilityError::Unavailable {
-                caller: "the cluster does not accept this server's credentials; its operator can \
-                         say more",
-                internal,
+                caller: REFUSED_CREDENTIALS,
+                internal: format!("{internal}; {LOG_IN}"),
             },
             // Refused before it was looked at, so this holds for a write too.
             429 => CapabilityError::Unavailable {
                 caller: "the cluster is too busy and did nothing; try again later",
-                internal,
+                internal: format!(
+                    "{internal}; look at who sends it so many requests, and at its flow schemas"
+                ),
             },
-            500.. => self.unavailable("the cluster has a fault; try again later", &internal),
+            500.. => self.unavailable(
+                "the cluster has a fault; try again later",
+                &format!(
+                    "{answer}; look at the api server's own log, and at `kubectl get --raw \
+                     '/readyz?verbose'`"
+                ),
+            ),
             _ => self.unavailable(
                 "the cluster's answer makes no sense; its operator can say more",
-                &internal,
+                &format!("{answer}; {WHO_ANSWERS}"),
             ),
         }
     }

@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::BodyExt;
 use kube::client::{AuthError, Body};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
-use super::connect::{ConnectError, Link, credentials_problem};
+use super::connect::{ConnectError, Link, Ready, credentials_problem};
 use super::convert::text;
+use super::trust::{Trust, trust};
 use crate::capability::CapabilityError;
 
-/// A request with its retries. An operator waits for the answer, and one tool call makes several.
-pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+/// A request with its retries, where the operator says nothing else. A person waits for the answer,
+/// and one tool call makes several.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The pauses before the repetitions of a read, so also their number. Short: they are for a
 /// connection that was reset or a server that is being replaced, and the deadline stands above.
@@ -45,9 +47,13 @@ pub(super) enum Failure {
     /// It is not on record, so it was not sent.
     NotRecorded(CapabilityError),
     /// The deadline passed.
-    TimedOut,
+    TimedOut(Duration),
     /// The credentials could not be renewed.
     Credentials(String),
+    /// The server's certificate is not accepted.
+    Untrusted(String),
+    /// The server does not accept our certificate, and ended the connection.
+    Distrusted(String),
     /// The connection failed.
     Transport(String),
     /// The answer is not what it should be.
@@ -66,6 +72,9 @@ pub(super) struct ErrorAnswer {
     pub(super) message: String,
     /// Whether the body is a Kubernetes `Status`.
     pub(super) is_status: bool,
+    /// Of a `Status` about a page token that has expired: where the list goes on, though with
+    /// objects of a later moment.
+    pub(super) continue_token: Option<String>,
     retry_after: Option<Duration>,
 }
 
@@ -106,12 +115,42 @@ impl Link {
         request: Request<Vec<u8>>,
         take: Take,
     ) -> Result<Taken, Failure> {
-        retried(|| self.once(request.clone(), take)).await
+        self.retried(|| self.once(request.clone(), take)).await
     }
 
     /// Sends a read whose answer is taken as it comes. The deadline is that of its beginning.
     pub(super) async fn open(&self, request: Request<Vec<u8>>) -> Result<Body, Failure> {
-        retried(|| self.answered(request.clone())).await
+        self.retried(|| self.answered(request.clone())).await
+    }
+
+    /// Repeats what is harmless to repeat, until the deadline.
+    async fn retried<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, Failure> {
+        let mut last = None;
+        let attempts = async {
+            for pause in PAUSES {
+                match attempt().await {
+                    Err(failure) => match failure.pause_before_retry(pause) {
+                        Some(pause) => {
+                            last = Some(failure);
+                            sleep(pause).await;
+                        }
+                        None => return Err(failure),
+                    },
+                    done => return done,
+                }
+            }
+            attempt().await
+        };
+        match (self.in_time(attempts).await, last) {
+            // What the server said at first tells more than that there was no time to ask again.
+            (Err(Failure::TimedOut(_)), Some(Failure::Answered(answer))) => {
+                Err(Failure::Answered(answer))
+            }
+            (done, _) => done,
+        }
     }
 
     /// Sends a write, once: nobody can know whether one without an answer was executed.
@@ -120,9 +159,25 @@ impl Link {
         request: Request<Vec<u8>>,
         take: Take,
     ) -> Result<Taken, Failure> {
-        timeout(REQUEST_DEADLINE, self.once(request, take)).await.unwrap_or(Err(Failure::TimedOut))
+        self.in_time(self.once(request, take)).await
     }
 
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        if let Ok(taken) = timeout(self.deadline, work).await {
+            return taken;
+        }
+        // Of a connection on which nothing comes nobody says that it is dead, and the client would
+        // take its like for the next request.
+        self.start_over();
+        Err(Failure::TimedOut(self.deadline))
+    }
+
+    /// Sends a request, and once more where it was turned away for a credential or an authority
+    /// that may have been renewed since the configuration was read. Who turns away at the door has
+    /// done nothing, so this holds for a write as well.
     async fn once(&self, request: Request<Vec<u8>>, take: Take) -> Result<Taken, Failure> {
         let body = self.answered(request).await?;
         match take {
@@ -131,43 +186,55 @@ impl Link {
         }
     }
 
-    /// Asks; the body of a good answer is still to come.
+    /// Asks; the body of a good answer is still to come. Each request is put on record before it is
+    /// sent.
     async fn answered(&self, request: Request<Vec<u8>>) -> Result<Body, Failure> {
-        let client = self.client().await?;
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        self.note(request.method().as_str(), path).await.map_err(Failure::NotRecorded)?;
-        let response =
-            client.send(request.map(Body::from)).await.map_err(|error| sending_failed(&error))?;
-        if response.status().is_success() {
-            return Ok(response.into_body());
+        loop {
+            let ready = self.client().await?;
+            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            self.note(request.method().as_str(), path).await.map_err(Failure::NotRecorded)?;
+            match send(&ready, request.clone()).await {
+                Err(failure) if failure.is_turned_away() => {
+                    self.forget(&ready).await;
+                    if !ready.is_old {
+                        return Err(failure);
+                    }
+                }
+                answer => return answer,
+            }
         }
-        if response.status() == StatusCode::UNAUTHORIZED {
-            self.forget().await;
-        }
-        Err(Failure::Answered(error_answer(response).await))
     }
 }
 
-/// Repeats what is harmless to repeat, until the deadline.
-async fn retried<T, F: Future<Output = Result<T, Failure>>>(
-    attempt: impl Fn() -> F,
-) -> Result<T, Failure> {
-    let attempts = async {
-        for pause in PAUSES {
-            match attempt().await {
-                Err(failure) => match failure.pause_before_retry(pause) {
-                    Some(pause) => sleep(pause).await,
-                    None => return Err(failure),
-                },
-                done => return done,
-            }
-        }
-        attempt().await
-    };
-    timeout(REQUEST_DEADLINE, attempts).await.unwrap_or(Err(Failure::TimedOut))
+async fn send(ready: &Ready, request: Request<Vec<u8>>) -> Result<Body, Failure> {
+    let mut request = request.map(Body::from);
+    if let Some(file) = &ready.token {
+        request.headers_mut().insert(http::header::AUTHORIZATION, file.header().await?);
+    }
+    let response = ready.client.send(request).await.map_err(|error| sending_failed(&error))?;
+    if response.status().is_success() {
+        return Ok(response.into_body());
+    }
+    Err(Failure::Answered(error_answer(response).await))
 }
 
 impl Failure {
+    /// Whether what the configuration says of credentials or authorities was not good enough.
+    fn is_turned_away(&self) -> bool {
+        match self {
+            Self::Answered(answer) => answer.code == 401,
+            Self::Untrusted(_) | Self::Distrusted(_) => true,
+            Self::Connect(_)
+            | Self::NotRecorded(_)
+            | Self::TimedOut(_)
+            | Self::Credentials(_)
+            | Self::Transport(_)
+            | Self::Garbage(_)
+            | Self::Unsendable(_)
+            | Self::TooLarge { .. } => false,
+        }
+    }
+
     /// How long to wait before asking again; `None` where asking again cannot help.
     fn pause_before_retry(&self, pause: Duration) -> Option<Duration> {
         match self {
@@ -180,8 +247,10 @@ impl Failure {
             Self::Transport(_) => Some(pause),
             Self::Connect(_)
             | Self::NotRecorded(_)
-            | Self::TimedOut
+            | Self::TimedOut(_)
             | Self::Credentials(_)
+            | Self::Untrusted(_)
+            | Self::Distrusted(_)
             | Self::Garbage(_)
             | Self::Unsendable(_)
             | Self::TooLarge { .. } => None,
@@ -195,7 +264,15 @@ fn sending_failed(error: &kube::Error) -> Failure {
     {
         return Failure::Credentials(credentials_problem(cause));
     }
-    Failure::Transport(chain(error))
+    transport_failed(error)
+}
+
+fn transport_failed(error: &(dyn std::error::Error + 'static)) -> Failure {
+    match trust(error) {
+        Some(Trust::InServer) => Failure::Untrusted(chain(error)),
+        Some(Trust::InUs) => Failure::Distrusted(chain(error)),
+        None => Failure::Transport(chain(error)),
+    }
 }
 
 /// An error with its causes: hyper's outermost text is only "client error".
@@ -223,7 +300,7 @@ pub(super) async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, Failure>
                     return Some(Ok(bytes));
                 }
             }
-            Err(error) => return Some(Err(Failure::Transport(chain(&error)))),
+            Err(error) => return Some(Err(transport_failed(&error))),
         }
     }
 }
@@ -245,6 +322,14 @@ async fn whole(mut body: Body) -> Result<Taken, Failure> {
 struct StatusBody {
     kind: String,
     message: Option<String>,
+    #[serde(default)]
+    metadata: StatusMeta,
+}
+
+#[derive(Default, Deserialize)]
+struct StatusMeta {
+    #[serde(rename = "continue")]
+    token: Option<String>,
 }
 
 async fn error_answer(response: Response<Body>) -> ErrorAnswer {
@@ -254,6 +339,11 @@ async fn error_answer(response: Response<Body>) -> ErrorAnswer {
         .get(http::header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.parse().ok())
         .map(Duration::from_secs);
+    // Going there would carry our credentials to whoever the answer names.
+    let location = response.status().is_redirection().then(|| {
+        let location = response.headers().get(http::header::LOCATION);
+        location.map_or_else(|| "nowhere".to_owned(), |place| format!("{place:?}"))
+    });
     let mut body = response.into_body();
     let mut bytes = Vec::new();
     // An error whose body breaks off is still that error.
@@ -265,13 +355,17 @@ async fn error_answer(response: Response<Body>) -> ErrorAnswer {
         }
     }
     match serde_json::from_slice::<StatusBody>(&bytes) {
-        Ok(StatusBody { kind, message }) if kind == "Status" => {
+        Ok(StatusBody { kind, message, metadata }) if kind == "Status" => {
             let message = message.unwrap_or_default();
-            ErrorAnswer { code, message, is_status: true, retry_after }
+            let continue_token = metadata.token.filter(|token| !token.is_empty());
+            ErrorAnswer { code, message, is_status: true, continue_token, retry_after }
         }
         _ => {
-            let message = String::from_utf8_lossy(&bytes).into_owned();
-            ErrorAnswer { code, message, is_status: false, retry_after }
+            let message = match &location {
+                Some(location) => format!("it sends us to {location}, where we do not go"),
+                None => String::from_utf8_lossy(&bytes).into_owned(),
+            };
+            ErrorAnswer { code, message, is_status: false, continue_token: None, retry_after }
         }
     }
 }

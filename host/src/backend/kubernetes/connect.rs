@@ -11,19 +11,20 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::ask::{Failure, REQUEST_DEADLINE};
+use super::ask::Failure;
 use super::convert::text;
 use super::discover::Discovered;
+use super::token::TokenFile;
 use crate::capability::{CapabilityError, Clock, Journal, origin};
 use crate::domain::name::ClusterName;
 
-/// TCP and TLS together. Half of a request's deadline: a server that takes longer than this to
-/// greet would not answer in time either, and kube's own 30 s is three deadlines.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// TCP and TLS together, as a part of a request's deadline: a server that takes longer than half
+/// of it to greet would not answer in time either, and kube's own 30 s is three deadlines.
+const CONNECT_PART: f64 = 0.5;
 
 /// A credential program or a file on a slow disk. Below a request's deadline, so that what is late
 /// is told by its name.
-const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(8);
+const CREDENTIALS_PART: f64 = 0.8;
 
 /// What a failing credential program may say in our log.
 const PROGRAM_SAYS_BYTES_MAX: usize = 512;
@@ -91,18 +92,40 @@ struct Problem {
 pub(super) struct Link {
     name: ClusterName,
     connection: Connection,
+    /// Of one request with its retries.
+    pub(super) deadline: Duration,
     clock: Arc<dyn Clock>,
     journal: Option<Arc<dyn Journal>>,
     slot: Mutex<Slot>,
     pub(super) discovered: Discovered,
 }
 
+/// A client, with what it does not do by itself.
+#[derive(Clone)]
+struct Made {
+    client: kube::Client,
+    token: Option<Arc<TokenFile>>,
+}
+
+/// What one attempt is sent with.
+pub(super) struct Ready {
+    pub(super) client: kube::Client,
+    pub(super) token: Option<Arc<TokenFile>>,
+    /// Which of the link's clients this is.
+    number: u64,
+    /// Whether reading the configuration again may give a better one: it was not read for this
+    /// very attempt.
+    pub(super) is_old: bool,
+}
+
 #[derive(Default)]
 struct Slot {
-    ready: Option<kube::Client>,
+    ready: Option<Made>,
+    /// Counts the clients that were made.
+    number: u64,
     /// Kept when the request that began it gives up: a credential program that hangs then holds
     /// one thread, not one for each request.
-    pending: Option<JoinHandle<Result<kube::Client, ConnectError>>>,
+    pending: Option<JoinHandle<Result<Made, ConnectError>>>,
 }
 
 impl std::fmt::Debug for Link {
@@ -115,17 +138,20 @@ impl Link {
     pub(super) fn new(
         name: ClusterName,
         connection: Connection,
+        deadline: Duration,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConnectError> {
         let ready = match &connection {
-            Connection::Client(client) => Some(client.clone()),
+            Connection::Client(client) => Some(Made { client: client.clone(), token: None }),
             Connection::Kubeconfig { .. } | Connection::InCluster => {
-                configuration(&connection).map_err(|problem| problem.of(&name, &connection))?;
+                configuration(&connection, deadline)
+                    .map_err(|problem| problem.of(&name, &connection))?;
                 None
             }
         };
-        let slot = Mutex::new(Slot { ready, pending: None });
-        Ok(Self { name, connection, clock, journal: None, slot, discovered: Discovered::default() })
+        let slot = Mutex::new(Slot { ready, number: 0, pending: None });
+        let discovered = Discovered::default();
+        Ok(Self { name, connection, deadline, clock, journal: None, slot, discovered })
     }
 
     pub(super) fn note_in(&mut self, journal: Arc<dyn Journal>) {
@@ -143,42 +169,64 @@ impl Link {
     }
 
     /// The client; made now if there is none, or if its certificate has expired.
-    pub(super) async fn client(&self) -> Result<kube::Client, Failure> {
+    pub(super) async fn client(&self) -> Result<Ready, Failure> {
         let mut slot = self.slot.lock().await;
-        if let Some(client) = &slot.ready {
+        if let Some(Made { client, token }) = &slot.ready {
             let expired = client.valid_until().is_some_and(|until| until <= self.clock.now());
             if !expired {
-                return Ok(client.clone());
+                let (client, token) = (client.clone(), token.clone());
+                let is_old = !matches!(self.connection, Connection::Client(_));
+                return Ok(Ready { client, token, number: slot.number, is_old });
             }
         }
         let pending = slot.pending.get_or_insert_with(|| {
             let (name, connection) = (self.name.clone(), self.connection.clone());
+            let deadline = self.deadline;
             // Reads files and may run the kubeconfig's credential program: not on an async thread.
             tokio::task::spawn_blocking(move || {
-                connect(&connection).map_err(|problem| problem.of(&name, &connection))
+                connect(&connection, deadline).map_err(|problem| problem.of(&name, &connection))
             })
         });
-        let Ok(made) = timeout(CREDENTIALS_TIMEOUT, pending).await else {
+        let credentials_timeout = self.deadline.mul_f64(CREDENTIALS_PART);
+        let Ok(made) = timeout(credentials_timeout, pending).await else {
             return Err(Failure::Credentials(format!(
                 "reading {} has not ended within {} s; does its credential program wait for \
                  somebody?",
                 self.connection.shown(),
-                CREDENTIALS_TIMEOUT.as_secs()
+                credentials_timeout.as_secs_f64()
             )));
         };
         slot.pending = None;
-        let client = made
+        let made = made
             .map_err(|error| Failure::Transport(format!("connecting was cut off: {error}")))?
             .map_err(Failure::Connect)?;
-        slot.ready = Some(client.clone());
-        Ok(client)
+        slot.number += 1;
+        slot.ready = Some(made.clone());
+        let Made { client, token } = made;
+        Ok(Ready { client, token, number: slot.number, is_old: false })
     }
 
-    /// Makes the next request read the configuration again: the credentials were refused, and
-    /// whoever renews them writes them there.
-    pub(super) async fn forget(&self) {
-        if !matches!(self.connection, Connection::Client(_)) {
-            self.slot.lock().await.ready = None;
+    /// Makes the next request read the configuration again, and open connections of its own: the
+    /// client was turned away, and whoever renews a credential or an authority writes
+    /// it there. A client that was made since is kept.
+    pub(super) async fn forget(&self, refused: &Ready) {
+        if matches!(self.connection, Connection::Client(_)) {
+            return;
+        }
+        let mut slot = self.slot.lock().await;
+        if slot.number == refused.number {
+            slot.ready = None;
+        }
+    }
+
+    /// The same for whichever client there is, without waiting: where the slot is taken, a new one
+    /// is being made.
+    pub(super) fn start_over(&self) {
+        if matches!(self.connection, Connection::Client(_)) {
+            return;
+        }
+        if let Ok(mut slot) = self.slot.try_lock() {
+            slot.ready = None;
         }
     }
 }
@@ -190,17 +238,23 @@ impl Problem {
     }
 }
 
-fn connect(connection: &Connection) -> Result<kube::Client, Problem> {
-    match connection {
-        Connection::Client(client) => Ok(client.clone()),
-        Connection::Kubeconfig { .. } | Connection::InCluster => {
-            kube::Client::try_from(configuration(connection)?).map_err(|error| client_error(&error))
-        }
+fn connect(connection: &Connection, deadline: Duration) -> Result<Made, Problem> {
+    if let Connection::Client(client) = connection {
+        return Ok(Made { client: client.clone(), token: None });
     }
+    let mut config = configuration(connection, deadline)?;
+    // kube keeps a token for a minute after its file has a new one, and refuses a file that ends
+    // in a line break, as every editor leaves it. Where both are given, `kubectl` takes the file.
+    let token = config.auth_info.token_file.take().map(|path| {
+        config.auth_info.token = None;
+        Arc::new(TokenFile::new(path.into()))
+    });
+    let client = kube::Client::try_from(config).map_err(|error| client_error(&error))?;
+    Ok(Made { client, token })
 }
 
 /// The configuration with every default of kube that matters replaced by ours.
-fn configuration(connection: &Connection) -> Result<kube::Config, Problem> {
+fn configuration(connection: &Connection, deadline: Duration) -> Result<kube::Config, Problem> {
     let mut config = match connection {
         Connection::Kubeconfig { path, context } => {
             kubeconfig(path.as_ref(), context.as_ref()).map_err(|error| kubeconfig_error(&error))?
@@ -209,8 +263,8 @@ fn configuration(connection: &Connection) -> Result<kube::Config, Problem> {
             kube::Config::incluster().map_err(|error| in_cluster_error(&error))?
         }
     };
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.write_timeout = Some(REQUEST_DEADLINE);
+    config.connect_timeout = Some(deadline.mul_f64(CONNECT_PART));
+    config.write_timeout = Some(deadline);
     // kube repeats any request up to 15 times on 429, 503 and 504, writes too. Only `ask` repeats.
     config.default_retry = false;
     if let Some(exec) = &mut config.auth_info.exec {

@@ -7,11 +7,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::about::About;
-use super::ask::{Failure, Take, Taken};
+use super::ask::{ErrorAnswer, Failure, Take, Taken};
 use super::connect::Link;
+use super::convert::text;
 
 /// Objects in one answer where everything is wanted; the same number as `kubectl` asks for.
 const CHUNK: u32 = 500;
+
+/// Of a kind that is none, how much goes to the log.
+const KIND_BYTES_MAX: usize = 63;
 
 /// A list as the API server writes it.
 #[derive(Deserialize)]
@@ -65,27 +69,51 @@ impl Link {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        self.chunk(&K::url_path(&(), about.namespace), params).await
+        let kind = Some(K::kind(&()).into_owned());
+        self.chunk(&K::url_path(&(), about.namespace), kind.as_deref(), params).await
     }
 
-    /// One page of what is served under a path.
+    /// One page of what is served under a path; of another kind than the one that is meant, where
+    /// that is known, is garbage.
     pub(super) async fn chunk<K: DeserializeOwned>(
         &self,
         path: &str,
+        kind: Option<&str>,
         params: &ListParams,
     ) -> Result<Chunk<K>, Failure> {
-        let request = Request::new(path)
-            .list(params)
-            .map_err(|error| Failure::Unsendable(error.to_string()))?;
-        let answer: ListAnswer<K> = self.read(request, Take::Whole).await?.decode()?;
-        if !answer.kind.ends_with("List") {
-            return Err(Failure::Garbage(format!("a list of kind {:?}", answer.kind)));
+        let taken = match self.list(path, params).await {
+            // The server has forgotten the moment at which the list began, and says where it goes
+            // on as of now. For what people look for here, an object that came or went in between
+            // is better than no list at all of a cluster that is larger than the server's memory.
+            Err(Failure::Answered(ErrorAnswer {
+                code: 410, continue_token: Some(token), ..
+            })) if params.continue_token.as_ref().is_some_and(|stale| *stale != token) => {
+                let params = ListParams { continue_token: Some(token), ..params.clone() };
+                self.list(path, &params).await
+            }
+            taken => taken,
+        }?;
+        let answer: ListAnswer<K> = taken.decode()?;
+        // While it is converted, one page is in memory once.
+        drop(taken);
+        let of_what = answer.kind.strip_suffix("List");
+        let is_meant = |of: &str| of.is_empty() || kind.is_none_or(|kind| of == kind);
+        if !of_what.is_some_and(is_meant) {
+            let kind = text::prefix(&answer.kind, KIND_BYTES_MAX);
+            return Err(Failure::Garbage(format!("a list of kind {kind:?}")));
         }
         Ok(Chunk {
             items: answer.items.unwrap_or_default(),
             continue_token: answer.metadata.token.filter(|token| !token.is_empty()),
             remaining: answer.metadata.remaining_item_count.and_then(|n| n.try_into().ok()),
         })
+    }
+
+    async fn list(&self, path: &str, params: &ListParams) -> Result<Taken, Failure> {
+        let request = Request::new(path)
+            .list(params)
+            .map_err(|error| Failure::Unsendable(error.to_string()))?;
+        self.read(request, Take::Whole).await
     }
 
     /// Every object that `convert` lets through, from at most `max` of them, `params.limit` or

@@ -18,6 +18,8 @@ mod metrics;
 mod objects;
 mod read;
 mod rights;
+mod token;
+mod trust;
 mod workload;
 mod write;
 
@@ -26,7 +28,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+pub use ask::REQUEST_DEADLINE;
 pub use connect::{ConnectError, Connection};
 
 use crate::capability::{CapabilityError, Clock, Journal};
@@ -48,15 +52,18 @@ impl std::fmt::Debug for Clusters {
 impl Clusters {
     /// Reads every configuration and reports all that is wrong with them. No server is contacted:
     /// a client is made when the first request needs it, so that one cluster that is down does not
-    /// keep the others from being served.
+    /// keep the others from being served. A cluster that is not in `deadlines` has the usual one,
+    /// [`REQUEST_DEADLINE`].
     pub fn new(
         connections: BTreeMap<ClusterName, Connection>,
+        deadlines: &BTreeMap<ClusterName, Duration>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Vec<ConnectError>> {
         let mut links = BTreeMap::new();
         let mut problems = Vec::new();
         for (name, connection) in connections {
-            match Link::new(name.clone(), connection, Arc::clone(&clock)) {
+            let deadline = deadlines.get(&name).copied().unwrap_or(REQUEST_DEADLINE);
+            match Link::new(name.clone(), connection, deadline, Arc::clone(&clock)) {
                 Ok(link) => {
                     links.insert(name, link);
                 }

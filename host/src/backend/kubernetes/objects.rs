@@ -85,7 +85,7 @@ impl Objects for Clusters {
 /// too large, a smaller one may do, and the token goes on behind it.
 async fn fitting(link: &Link, path: &str, mut params: ListParams) -> Result<Chunk<Item>, Failure> {
     loop {
-        match (link.chunk(path, &params).await, params.limit) {
+        match (link.chunk(path, None, &params).await, params.limit) {
             (Err(Failure::TooLarge { .. }), Some(limit)) if limit > 1 => {
                 params.limit = Some(limit / 8 + 1);
             }

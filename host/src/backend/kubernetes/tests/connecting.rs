@@ -26,7 +26,8 @@ fn kubeconfig(dir: &Path, user: &str, server: &str) -> Connection {
 }
 
 fn problems(connection: Connection) -> String {
-    let problems = Clusters::new(BTreeMap::from([(prod(), connection)]), Arc::new(now));
+    let problems =
+        Clusters::new(BTreeMap::from([(prod(), connection)]), &BTreeMap::new(), Arc::new(now));
     let problems = problems.expect_err("this configuration is wrong");
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -61,7 +62,7 @@ fn a_wrong_configuration_is_told_with_its_file_its_context_and_what_to_do() {
 fn every_problem_is_told() {
     let missing = || Connection::Kubeconfig { path: Some("/nowhere".into()), context: None };
     let connections = BTreeMap::from([(prod(), missing()), ("test".parse().unwrap(), missing())]);
-    assert_eq!(Clusters::new(connections, Arc::new(now)).unwrap_err().len(), 2);
+    assert_eq!(Clusters::new(connections, &BTreeMap::new(), Arc::new(now)).unwrap_err().len(), 2);
 }
 
 #[tokio::test]
@@ -95,20 +96,16 @@ async fn serve(answers: Vec<&'static str>) -> (String, mpsc::UnboundedReceiver<S
 
 const CLOSE: &str = "Connection: close\r\nContent-Length: 0\r\n\r\n";
 
-#[tokio::test]
-async fn kubes_own_retries_are_off() {
-    let dir = tempfile::tempdir().unwrap();
+/// The deployment that [`plan`] is about.
+fn found() -> &'static str {
     let found = r#"{"metadata":{"uid":"u","resourceVersion":"1","generation":1}}"#;
-    let found = format!(
-        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{found}",
-        found.len()
-    );
-    let busy = format!("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\n{CLOSE}");
-    let (found, busy) = (found.leak(), busy.leak());
-    let (server, mut requests) = serve(vec![found, busy, busy, busy]).await;
-    let clusters =
-        clusters(BTreeMap::from([(prod(), kubeconfig(dir.path(), "token: hunter2", &server))]));
-    let plan = Plan {
+    let length = found.len();
+    format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{found}")
+        .leak()
+}
+
+fn plan() -> Plan {
+    Plan {
         verb: Verb::Restart,
         target: WriteTarget::Workload(WorkloadRef {
             cluster: prod(),
@@ -124,13 +121,40 @@ async fn kubes_own_retries_are_off() {
         replicas_left: None,
         budgets: Vec::new(),
         warnings: Vec::new(),
-        owner: None,
-        body: Body::new("{}"),
-    };
-    clusters.execute(&plan).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn kubes_own_retries_are_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let busy = format!("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\n{CLOSE}").leak();
+    let (server, mut requests) = serve(vec![found(), busy, busy, busy]).await;
+    let clusters =
+        clusters(BTreeMap::from([(prod(), kubeconfig(dir.path(), "token: hunter2", &server))]));
+    clusters.execute(&plan()).await.unwrap_err();
     assert!(requests.recv().await.unwrap().starts_with("GET /apis/apps/v1/"));
     assert!(requests.recv().await.unwrap().starts_with("PATCH /apis/apps/v1/"));
     assert!(requests.try_recv().is_err(), "the patch was sent again");
+}
+
+#[tokio::test]
+async fn a_write_that_was_turned_away_at_the_door_goes_out_once_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = format!("HTTP/1.1 401 Unauthorized\r\n{CLOSE}").leak();
+    let done = format!("HTTP/1.1 200 OK\r\n{CLOSE}").leak();
+    for (answers, is_done) in
+        [(vec![found(), refused, done], true), (vec![found(), refused, refused, done], false)]
+    {
+        let (server, mut requests) = serve(answers).await;
+        let connection = kubeconfig(dir.path(), "token: hunter2", &server);
+        let clusters = clusters(BTreeMap::from([(prod(), connection)]));
+        assert_eq!(clusters.execute(&plan()).await.is_ok(), is_done);
+        assert!(requests.recv().await.unwrap().starts_with("GET "));
+        for _ in 0..2 {
+            assert!(requests.recv().await.unwrap().starts_with("PATCH "));
+        }
+        assert!(requests.try_recv().is_err(), "the patch was sent a third time");
+    }
 }
 
 #[tokio::test]

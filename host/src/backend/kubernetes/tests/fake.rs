@@ -155,7 +155,7 @@ fn wrap(
 
 /// Clusters whose clock stands still.
 pub(super) fn clusters(connections: BTreeMap<ClusterName, Connection>) -> Clusters {
-    Clusters::new(connections, Arc::new(now)).expect("the connections are valid")
+    Clusters::new(connections, &BTreeMap::new(), Arc::new(now)).expect("the connections are valid")
 }
 
 pub(super) fn now() -> jiff::Timestamp {

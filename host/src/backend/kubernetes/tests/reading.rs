@@ -184,13 +184,42 @@ async fn pages_pods() {
             assert_eq!((second.items.len(), second.continue_token), (1, None));
             assert_eq!(
                 caller_text(clusters.pods(&pods_of_shop(2, token)).await),
-                "the page token has expired; ask again from the first page"
+                "the list changed while it was read and its page token has expired; ask again \
+                 from the first page"
             );
             let huge = "t".repeat(5_000);
             assert_eq!(
                 caller_text(clusters.pods(&pods_of_shop(2, Some(&huge))).await),
                 "the page token is longer than 4096 bytes"
             );
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn goes_on_where_the_server_says_when_it_has_forgotten_the_page() {
+    const PODS: &str =
+        "GET /api/v1/namespaces/shop/pods?&labelSelector=app%3Dweb%2Ctier%21%3Dcache&limit=2";
+    let expired = |token: &str| {
+        let status = json!({ "kind": "Status", "status": "Failure", "reason": "Expired",
+                             "metadata": { "continue": token } });
+        Reply::Json(410, status)
+    };
+    Fake::default()
+        .expect(&format!("{PODS}&continue=old"), expired("now"))
+        .expect(&format!("{PODS}&continue=now"), list(&[pod("c")], ""))
+        // A server that goes in circles is followed for one step, and one without a page never.
+        .expect(&format!("{PODS}&continue=old"), expired("now"))
+        .expect(&format!("{PODS}&continue=now"), expired("then"))
+        .expect(&format!("{PODS}&continue=old"), expired("old"))
+        .expect(PODS, expired("now"))
+        .serve(|clusters| async move {
+            let page = clusters.pods(&pods_of_shop(2, Some("old"))).await.unwrap();
+            assert_eq!(page.items.len(), 1);
+            for token in [Some("old"), Some("old"), None] {
+                let said = caller_text(clusters.pods(&pods_of_shop(2, token)).await);
+                assert!(said.contains("its page token has expired"), "{said}");
+            }
         })
         .await;
 }
