@@ -35,14 +35,15 @@ async fn ask(house: &House, space: &Space) -> Value {
     }
 }
 
-/// What the API server recorded of changes to deployments in the namespace, by others than its own
-/// controllers and the tests.
+/// What the API server recorded of changes that Toolgate asked for, rehearsals included.
 fn patches(space: &Space) -> Vec<Value> {
     space.cluster.audited(|event| {
         event["verb"] == "patch"
             && event["objectRef"]["resource"] == "deployments"
             && event["objectRef"]["namespace"] == space.name.as_str()
-            && event["userAgent"].as_str().is_some_and(|agent| agent.contains("toolgate"))
+            && event["requestURI"]
+                .as_str()
+                .is_some_and(|uri| uri.ends_with("fieldManager=toolgate"))
     })
 }
 
