@@ -23,6 +23,8 @@ const POLL: Duration = Duration::from_millis(100);
 
 pub(crate) struct Cluster {
     pub(crate) client: Client,
+    /// For a client of another runtime: one lives on that of its test.
+    pub(crate) config: Config,
     pub(crate) kubeconfig: PathBuf,
     pub(crate) context: String,
     /// An image with a shell, which needs no registry.
@@ -41,7 +43,8 @@ impl Cluster {
             KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(file, &options).await.expect("a context");
         Self {
-            client: Client::try_from(config).expect("a client"),
+            client: Client::try_from(config.clone()).expect("a client"),
+            config,
             kubeconfig,
             context,
             box_image: told("BOX_IMAGE"),

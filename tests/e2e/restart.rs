@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use toolgate::domain::call::Outcome;
 use toolgate::governance::approval::{Folder, Status};
 use toolgate_tests::House;
 
@@ -29,20 +30,20 @@ async fn house(space: &Space) -> House {
 async fn ask(house: &House, space: &Space) -> Value {
     let of = json!({"namespace": space.name, "deployment_name": "web", "reason": "it leaks"});
     let outcome = house.call("alice", "restart_deployment", of).await;
-    match outcome.expect("the call is admitted") {
-        toolgate::domain::call::Outcome::Output(output) => output.structured.expect("an object"),
-        other => panic!("{other:?}"),
-    }
+    let outcome = outcome.expect("the call is admitted");
+    let Outcome::Output(output) = outcome else { panic!("{outcome:?}") };
+    output.structured.expect("an object")
 }
 
-/// What the API server recorded of changes to deployments in the namespace, by others than its own
-/// controllers and the tests.
+/// What the API server recorded of changes that Toolgate asked for, rehearsals included.
 fn patches(space: &Space) -> Vec<Value> {
     space.cluster.audited(|event| {
         event["verb"] == "patch"
             && event["objectRef"]["resource"] == "deployments"
             && event["objectRef"]["namespace"] == space.name.as_str()
-            && event["userAgent"].as_str().is_some_and(|agent| agent.contains("toolgate"))
+            && event["requestURI"]
+                .as_str()
+                .is_some_and(|uri| uri.ends_with("fieldManager=toolgate"))
     })
 }
 

@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, wait_for};
@@ -100,18 +100,19 @@ impl Drop for Space {
             return;
         }
         // On a thread of its own: the test's runtime is about to end.
-        let (client, name) = (self.cluster.client.clone(), name.clone());
-        let removed = std::thread::spawn(move || remove(client, &name)).join();
+        let (config, name) = (self.cluster.config.clone(), name.clone());
+        let removed = std::thread::spawn(move || remove(config, &name)).join();
         if !matches!(removed, Ok(Ok(()))) {
             eprintln!("the namespace `{}` could not be removed: {removed:?}", self.name);
         }
     }
 }
 
-fn remove(client: Client, name: &str) -> Result<(), kube::Error> {
+fn remove(config: Config, name: &str) -> Result<(), kube::Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let all: Api<Namespace> = Api::all(client);
     // Asked for, not waited for: what is in it goes by itself.
-    let asked = runtime.expect("a runtime").block_on(all.delete(name, &DeleteParams::default()));
-    asked.map(|_| ())
+    runtime.expect("a runtime").block_on(async {
+        let all: Api<Namespace> = Api::all(Client::try_from(config)?);
+        all.delete(name, &DeleteParams::default()).await.map(|_| ())
+    })
 }

@@ -1,5 +1,6 @@
 //! What is answered to whom: discovery, and the metrics of nodes and pods. The API server chooses
 //! which objects a selector means; here they are joined with what was measured of them.
+#![expect(clippy::indexing_slicing, reason = "a JSON value without such a key answers with null")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,17 +149,13 @@ fn shown(kind: &str, name: Option<&str>, items: impl Iterator<Item = Option<Valu
         let list = format!("{kind}List");
         return ok(json!({"kind": list, "apiVersion": VERSION, "metadata": {}, "items": items}));
     };
-    match items.pop() {
-        Some(mut item) => {
-            merge(&mut item, &json!({"kind": kind, "apiVersion": VERSION}));
-            ok(item)
-        }
-        None => {
-            let resource = if kind == "NodeMetrics" { "nodes" } else { "pods" };
-            let message = format!("{resource}.{GROUP} \"{name}\" not found");
-            status(StatusCode::NOT_FOUND, "NotFound", &message)
-        }
+    if let Some(mut item) = items.pop() {
+        merge(&mut item, &json!({"kind": kind, "apiVersion": VERSION}));
+        return ok(item);
     }
+    let resource = if kind == "NodeMetrics" { "nodes" } else { "pods" };
+    let message = format!("{resource}.{GROUP} \"{name}\" not found");
+    status(StatusCode::NOT_FOUND, "NotFound", &message)
 }
 
 fn node_metrics(node: &Value, measured: &[Value]) -> Option<Value> {
@@ -268,13 +265,13 @@ fn merge(into: &mut Value, from: &Value) {
 mod tests {
     use super::*;
 
-    fn measured(cpu: Value, memory: Value) -> Value {
+    fn measured(cpu: &Value, memory: u64) -> Value {
         json!({"cpu": {"time": "2026-01-02T03:04:05.678Z", "usageNanoCores": cpu},
             "memory": {"workingSetBytes": memory}})
     }
 
-    fn container(name: &str, cpu: Value) -> Value {
-        let mut container = measured(cpu, json!(2_097_152));
+    fn container(name: &str, cpu: &Value) -> Value {
+        let mut container = measured(cpu, 2_097_152);
         container["name"] = json!(name);
         container
     }
@@ -312,7 +309,7 @@ mod tests {
 
     #[test]
     fn shows_a_pod_as_it_was_measured() {
-        let containers = [container("web", json!(1_500_000)), container("proxy", json!(10))];
+        let containers = [container("web", &json!(1_500_000)), container("proxy", &json!(10))];
         let shown = pod_metrics(&pod(), &summary(&containers)).unwrap();
         assert_eq!(shown["timestamp"], "2026-01-02T03:04:05Z");
         assert_eq!(shown["metadata"]["labels"], json!({"app": "web"}));
@@ -322,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_pod_of_which_a_part_is_not_measured_is_not_there() {
-        let halves = [container("web", json!(1)), container("proxy", Value::Null)];
+        let halves = [container("web", &json!(1)), container("proxy", &Value::Null)];
         for containers in [halves.as_slice(), &[]] {
             assert_eq!(pod_metrics(&pod(), &summary(containers)), None);
         }
@@ -331,7 +328,7 @@ mod tests {
 
     #[test]
     fn shows_a_node_as_it_was_measured() {
-        let mut own = measured(json!(250), json!(1_048_576));
+        let mut own = measured(&json!(250), 1_048_576);
         own["nodeName"] = json!("n");
         let node = json!({"metadata": {"name": "n"}});
         let shown = node_metrics(&node, &[json!({"node": own})]).unwrap();

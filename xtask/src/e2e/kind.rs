@@ -1,4 +1,8 @@
 //! A cluster by `kind`, with the API server's audit log on and the images of the tests in it.
+#![expect(
+    clippy::unnecessary_debug_formatting,
+    reason = "a path is quoted as all of these formats quote"
+)]
 
 use std::fs;
 use std::process::Command;
@@ -75,7 +79,7 @@ fn start_metrics(place: &Place, engine: &str, program: &std::path::Path) -> Resu
         let found = kubeconfig.lines().find_map(|line| line.trim().strip_prefix(name));
         found.map(str::trim).with_context(|| format!("the kubeconfig of `kind` has no `{name}`"))
     };
-    let api_server = field("server: https://")?;
+    let upstream = field("server: https://")?;
     let encoded = place.pki("cluster.base64");
     write(&encoded, field("certificate-authority-data:")?)?;
     let mut openssl = Command::new("openssl");
@@ -87,7 +91,7 @@ fn start_metrics(place: &Place, engine: &str, program: &std::path::Path) -> Resu
     let Some(address) = networks.split_whitespace().find(|address| !address.contains(':')) else {
         bail!("the network of `kind` has no gateway by which its node could reach this machine");
     };
-    let server = metrics::Server { program, address, api_server, authority: "cluster" };
+    let server = metrics::Server { program, address, upstream, authority: "cluster" };
     let kubectl = || kubectl(engine);
     metrics::start(place, &server, &kubectl)?;
     metrics::wait(place, &kubectl)

@@ -18,14 +18,14 @@ use crate::workspace::Workspace;
 const PACKAGE: &str = "toolgate-metrics-api";
 const NAME: &str = "metrics-api";
 /// The kubelet measures every ten seconds, and a rate needs two measurements.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Server<'a> {
     pub(crate) program: &'a Path,
     /// Where it listens, and the cluster reaches it.
     pub(crate) address: &'a str,
     /// `host:port`
-    pub(crate) api_server: &'a str,
+    pub(crate) upstream: &'a str,
     /// The name of the authority that signed the API server's certificate.
     pub(crate) authority: &'a str,
 }
@@ -63,7 +63,7 @@ pub(crate) fn start(
         .with_context(|| format!("could not copy `{}`", shown(server.program)))?;
     let mut arguments = vec![
         format!("--listen={}:{METRICS_PORT}", server.address),
-        format!("--api-server={}", server.api_server),
+        format!("--api-server={}", server.upstream),
     ];
     for (name, file) in [
         ("certificate", "metrics-api.crt"),

@@ -86,7 +86,7 @@ pub(crate) fn status(named: Option<Named>) -> Result<String> {
     for daemon in daemon::all(&place) {
         let state = if daemon.is_alive() { format!("pid {}", daemon.pid) } else { "ended".into() };
         let log = shown(&place.log(&daemon.name));
-        text.push_str(&format!("\n{:<19} {state:<10} {log}", daemon.name));
+        text.push_str(&["\n", &format!("{:<19} {state:<10} {log}", daemon.name)].concat());
     }
     if !is_up(&place, &cluster) {
         bail!("{text}\nit is not whole\nhint: `cargo xtask e2e up` makes a new one");

@@ -23,7 +23,7 @@ const SYSTEM_FOLDERS: [&str; 4] = ["/run", "/var/log", "/var/lib/cni", "/var/lib
 const WITH_OWN_FOLDERS: &str = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\"; shift 2; \
     done; shift; exec \"$@\"";
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 /// The API server of an empty machine needs a few seconds; one that shares two processors, more.
 const API_SERVER_LIMIT: Duration = Duration::from_mins(2);
 
@@ -80,7 +80,7 @@ pub(crate) fn up(place: &Place, workspace: &Workspace) -> Result<Cluster> {
     let server = metrics::Server {
         program: &metrics_api,
         address: settings::NODE_ADDRESS,
-        api_server: &format!("{}:{}", settings::NODE_ADDRESS, settings::API_PORT),
+        upstream: &format!("{}:{}", settings::NODE_ADDRESS, settings::API_PORT),
         authority: "cluster",
     };
     metrics::start(place, &server, &|| kubectl(place))?;

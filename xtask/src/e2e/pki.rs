@@ -91,7 +91,9 @@ fn leaf_settings(listens_at: &[&str]) -> String {
                 format!("{}:{name}", if is_address { "IP" } else { "DNS" })
             })
             .collect();
-        text.push_str(&format!("subjectAltName = {}\n", names.join(", ")));
+        text.push_str("subjectAltName = ");
+        text.push_str(&names.join(", "));
+        text.push('\n');
     }
     text
 }

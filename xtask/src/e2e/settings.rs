@@ -1,5 +1,9 @@
 //! The files that the programs of our own cluster read, as texts. What is odd in them has its
 //! reason beside it: machines without systemd, without overlay file systems, and in a container.
+#![expect(
+    clippy::unnecessary_debug_formatting,
+    reason = "a path is quoted as all of these formats quote"
+)]
 
 use std::path::Path;
 
