@@ -144,7 +144,8 @@ mod tests {
         let reply = answer("`x`", Answer { allowed: true, permissions: vec![asked] });
         expect![[r#"
             Allowed, each time with a person's approval: `x`
-            - kubernetes-restart (reversible): granted, a person approves each use"#]].assert_eq(&reply.text);
+            - kubernetes-restart (reversible): granted, a person approves each use"#]]
+        .assert_eq(&reply.text);
         let args = |namespace: Option<&str>, name: Option<&str>| Args {
             tool: "x".to_owned(),
             namespace: namespace.map(str::to_owned),

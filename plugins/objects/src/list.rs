@@ -225,13 +225,21 @@ mod tests {
         let template = json!({"spec": {"containers": [{"image": "web:1"}, {"image": "proxy:2"}]}});
         let deployment = json!({"spec": {"replicas": 3, "template": template},
             "status": {"readyReplicas": 1, "updatedReplicas": 2}});
-        check("deploy", vec![deployment.clone(), json!({})], expect![[r#"
+        check(
+            "deploy",
+            vec![deployment.clone(), json!({})],
+            expect![[r#"
             NAMESPACE   NAME    AGE   READY   UP-TO-DATE   AVAILABLE   IMAGES
             shop        web-0   60m   1/3     2            0           web:1,proxy:2
-            shop        web-1   60m   0/1     0            0           <none>"#]]);
-        check("sts", vec![deployment], expect![[r#"
+            shop        web-1   60m   0/1     0            0           <none>"#]],
+        );
+        check(
+            "sts",
+            vec![deployment],
+            expect![[r#"
             NAMESPACE   NAME    AGE   READY   UP-TO-DATE   IMAGES
-            shop        web-0   60m   1/3     2            web:1,proxy:2"#]]);
+            shop        web-0   60m   1/3     2            web:1,proxy:2"#]],
+        );
         check(
             "DaemonSet.apps",
             vec![json!({"status": {"desiredNumberScheduled": 4, "numberReady": 3}})],
@@ -395,7 +403,8 @@ mod tests {
         let fields = ["spec.containers.image", "spec.containers.ports.p", "spec.x", "spec.none"];
         expect![[r#"
             NAMESPACE   NAME   spec.containers.image   spec.containers.ports.p   spec.x    spec.none
-            shop        web    a:1,b:2                 1,2                       {"y":1}"#]].assert_eq(&table("Pod", &fields, vec![object]));
+            shop        web    a:1,b:2                 1,2                       {"y":1}"#]]
+        .assert_eq(&table("Pod", &fields, vec![object]));
     }
 
     #[test]

@@ -54,6 +54,7 @@ static VIEWS: &[View] = &[
         fields: &[
             "metadata.deletionTimestamp",
             "spec.nodeName",
+            "spec.containers.name",
             "status.phase",
             "status.reason",
             "status.containerStatuses",

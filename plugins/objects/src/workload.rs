@@ -9,7 +9,8 @@ use crate::cluster::{joined, number};
 pub(crate) fn pod_ready(v: &Value, _: &Clock) -> String {
     let containers = v.items("status.containerStatuses");
     let n_ready = containers.iter().filter(|container| container.flag("ready")).count();
-    format!("{n_ready}/{}", containers.len())
+    // Before the kubelet reports, there are containers without a status.
+    format!("{n_ready}/{}", containers.len().max(v.items("spec.containers").len()))
 }
 
 /// The word for the pod's state: that of the container which is worst off, before the phase.

@@ -162,7 +162,8 @@ mod tests {
               nested:
               - [1,2]
               - []
-        "#]].assert_eq(&print(&value));
+        "#]]
+        .assert_eq(&print(&value));
     }
 
     #[test]
