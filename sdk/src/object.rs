@@ -119,6 +119,26 @@ pub fn selector(labels: &Value) -> String {
     pairs.join(",")
 }
 
+/// Whether a label selector (`matchLabels` and `matchExpressions`) takes an object with these
+/// labels. An empty one takes every object, an operator that is not known none.
+#[must_use]
+pub fn selects(selector: &Value, labels: &Value) -> bool {
+    let equal = |(key, value): (&str, &Value)| labels.key(key) == value;
+    let fits = |expression: &Value| {
+        let value = labels.key(expression.text("key"));
+        let listed = expression.items("values").contains(value);
+        match expression.text("operator") {
+            "In" => listed,
+            "NotIn" => !listed,
+            "Exists" => !value.is_null(),
+            "DoesNotExist" => value.is_null(),
+            _ => false,
+        }
+    };
+    selector.entries("matchLabels").all(equal)
+        && selector.items("matchExpressions").iter().all(fits)
+}
+
 /// What time it is, by the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
@@ -217,6 +237,27 @@ mod tests {
         for path in ["", "metadata.name.more", "spec.ports.port", "nothing"] {
             let seen = (object.text(path), object.int(path), object.items(path).len());
             assert_eq!(seen, ("", None, 0), "{path}");
+        }
+    }
+
+    #[test]
+    fn knows_what_a_selector_takes() {
+        let labels = json!({"app": "web", "tier": "front"});
+        let expression = |key: &str, operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
+        for (selector, expected) in [
+            (json!({}), true),
+            (json!({"matchLabels": {"app": "web"}}), true),
+            (json!({"matchLabels": {"app": "cart"}}), false),
+            (json!({"matchLabels": {"app": "web", "x": "y"}}), false),
+            (expression("tier", "In", &["front", "back"]), true),
+            (expression("x", "In", &["front"]), false),
+            (expression("tier", "NotIn", &["front"]), false),
+            (expression("x", "NotIn", &["front"]), true),
+            (expression("app", "Exists", &[]), true),
+            (expression("app", "DoesNotExist", &[]), false),
+            (expression("app", "Near", &["web"]), false),
+        ] {
+            assert_eq!(selects(&selector, &labels), expected, "{selector}");
         }
     }
 
