@@ -40,15 +40,15 @@ fn generate<T: JsonSchema>(produced: bool) -> Value {
     if produced {
         require_at_root_only(&mut schema);
         if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-            properties.values_mut().for_each(assume_text);
+            properties.values_mut().for_each(leave_implied);
         }
     }
     schema
 }
 
-/// Most fields of an output's rows are texts: saying so of each is half of the schema. Below the
-/// root, a property of which nothing is said is a text.
-fn assume_text(schema: &mut Value) {
+/// What a reader sees anyway is not said: that what has items is a list, and what has properties an
+/// object. Most fields of rows are texts; below the root, one of which nothing is said is a text.
+fn leave_implied(schema: &mut Value) {
     let Value::Object(members) = schema else { return };
     if let Some(Value::Object(properties)) = members.get_mut("properties") {
         for property in properties.values_mut() {
@@ -60,18 +60,21 @@ fn assume_text(schema: &mut Value) {
             }
         }
     }
-    match schema {
-        Value::Object(members) => members.values_mut().for_each(assume_text),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
+    // A *property* of that name is an object, the keyword is a text.
+    if members.get("type").is_some_and(Value::is_string)
+        && (members.contains_key("items") || members.contains_key("properties"))
+    {
+        members.remove("type");
     }
+    members.values_mut().for_each(leave_implied);
 }
 
 /// Of a value that is produced it is no news what a number cannot be.
 fn compact(schema: &mut Value, produced: bool) {
     let Value::Object(members) = schema else { return };
     members.remove("title");
-    // What a switch is when nobody touches it, everyone assumes.
-    if members.get("default") == Some(&Value::Bool(false)) {
+    // What a switch or a list is when nobody touches it, everyone assumes.
+    if [Some(&json!(false)), Some(&json!([]))].contains(&members.get("default")) {
         members.remove("default");
     }
     if let Some(Value::String(format)) = members.get("format")
@@ -308,7 +311,7 @@ mod tests {
 
     #[test]
     fn describes_outputs() {
-        expect![[r#"{"properties":{"first":{"properties":{"exit_code":{"type":"integer"},"name":{}},"type":"object"},"n":{"type":"integer"},"rows":{"items":{"properties":{"exit_code":{"type":"integer"},"name":{}},"type":"object"},"type":"array"}},"required":["rows","n"],"type":"object"}"#]].assert_eq(&schema::of_output::<Out>().unwrap());
+        expect![[r#"{"properties":{"first":{"properties":{"exit_code":{"type":"integer"},"name":{}}},"n":{"type":"integer"},"rows":{"items":{"properties":{"exit_code":{"type":"integer"},"name":{}}}}},"required":["rows","n"],"type":"object"}"#]].assert_eq(&schema::of_output::<Out>().unwrap());
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of every tool")]

@@ -19,7 +19,6 @@ pub(crate) struct Args {
     namespace: Option<String>,
     /// As in kubectl: `app=web,tier!=cache`
     label_selector: Option<String>,
-    /// Omit for the default.
     cluster: Option<String>,
 }
 
