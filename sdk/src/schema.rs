@@ -38,16 +38,20 @@ fn generate<T: JsonSchema>(produced: bool) -> Value {
     }
     compact(&mut schema, produced);
     if produced {
-        require_at_root_only(&mut schema);
-        if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-            properties.values_mut().for_each(leave_implied);
+        forget_required(&mut schema);
+        leave_implied(&mut schema);
+        if let Value::Object(members) = &mut schema
+            && members.contains_key("properties")
+        {
+            // Clients want it said of the whole.
+            members.insert("type".to_owned(), json!("object"));
         }
     }
     schema
 }
 
 /// What a reader sees anyway is not said: that what has items is a list, and what has properties an
-/// object. Most fields of rows are texts; below the root, one of which nothing is said is a text.
+/// object. Most fields are texts: one of which nothing is said is a text.
 fn leave_implied(schema: &mut Value) {
     let Value::Object(members) = schema else { return };
     if let Some(Value::Object(properties)) = members.get_mut("properties") {
@@ -109,16 +113,7 @@ fn compact(schema: &mut Value, produced: bool) {
 }
 
 /// In an output nearly everything is required, so that the lists would be as long as the properties
-/// again. What a client can rely on is said once, for the object that it receives.
-fn require_at_root_only(schema: &mut Value) {
-    let Value::Object(members) = schema else { return };
-    let required = members.remove("required");
-    forget_required(schema);
-    if let (Value::Object(members), Some(required)) = (schema, required) {
-        members.insert("required".to_owned(), required);
-    }
-}
-
+/// again. What is there the plugin's types guarantee; what a client must not rely on is an option.
 fn forget_required(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -311,7 +306,7 @@ mod tests {
 
     #[test]
     fn describes_outputs() {
-        expect![[r#"{"properties":{"first":{"properties":{"exit_code":{"type":"integer"},"name":{}}},"n":{"type":"integer"},"rows":{"items":{"properties":{"exit_code":{"type":"integer"},"name":{}}}}},"required":["rows","n"],"type":"object"}"#]].assert_eq(&schema::of_output::<Out>().unwrap());
+        expect![[r#"{"properties":{"first":{"properties":{"exit_code":{"type":"integer"},"name":{}}},"n":{"type":"integer"},"rows":{"items":{"properties":{"exit_code":{"type":"integer"},"name":{}}}}},"type":"object"}"#]].assert_eq(&schema::of_output::<Out>().unwrap());
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of every tool")]
@@ -327,7 +322,7 @@ mod tests {
         let written = crate::tool::run(many, "{}").unwrap().structured.unwrap();
         let written: Value = serde_json::from_str(&written).unwrap();
         assert_eq!(validator.validate(&written).map_err(|error| error.to_string()), Ok(()));
-        assert!(!validator.is_valid(&serde_json::json!({"n": 3})), "`rows` is always there");
+        assert!(!validator.is_valid(&serde_json::json!({"n": "3"})), "`n` is a number");
     }
 
     #[test]

@@ -34,9 +34,8 @@ toolgate_sdk::plugin! {
     tool(
         "diagnose_workload",
         "Diagnose workload",
-        "Why a workload or pod does not work: reads status, events, logs of crashed runs, revisions, \
-         services, volumes and quotas, and names the likely causes, most certain first, with \
-         evidence and a next step. Says so if it is healthy.",
+        "Why a workload or pod does not work: from status, events, logs, revisions, services, volumes \
+         and quotas it names the causes, most certain first, with evidence and a next step.",
         diagnose_workload
     ),
 }

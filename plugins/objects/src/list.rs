@@ -9,14 +9,13 @@ use crate::views::{self, View};
 
 #[arguments]
 pub(crate) struct Args {
-    /// As in kubectl: `cm`, `Deployment`, `Certificate.cert-manager.io`
+    /// As in kubectl
     kind: String,
     /// Omit for all granted.
     namespace: Option<String>,
     label_selector: Option<String>,
-    /// `spec.nodeName=n1`
     field_selector: Option<String>,
-    /// Columns instead of the usual ones: `spec.template.spec.containers.image`
+    /// Columns instead: `spec.nodeName`
     #[serde(default)]
     #[schemars(length(max = 12))]
     fields: Vec<String>,

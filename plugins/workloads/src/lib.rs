@@ -27,7 +27,7 @@ toolgate_sdk::plugin! {
         "find_recent_changes",
         "Find recent changes",
         "What was deployed, restarted, scaled, created or edited in the last minutes, across kinds, \
-         newest first. Ask it early in an incident.",
+         newest first.",
         recent::find_recent_changes
     ),
 }

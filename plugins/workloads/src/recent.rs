@@ -267,7 +267,8 @@ mod tests {
 
             Not looked at, because not granted: Secret, Ingress
 
-            Not looked at: Job: unavailable: it did not answer; trying again later may succeed"#]].assert_eq(&reply.text);
+            Not looked at: Job: unavailable: it did not answer; trying again later may succeed"#]]
+        .assert_eq(&reply.text);
     }
 
     #[test]

@@ -38,7 +38,6 @@ pub(crate) struct Args {
     kind: Kind,
     name: String,
     namespace: String,
-    /// How many to show.
     #[serde(default = "default_revisions")]
     #[schemars(range(max = 20))]
     revisions: usize,
@@ -273,7 +272,8 @@ mod tests {
                 spec.containers[0].image: web:2 -> web:3
                 spec.containers[0].image: web:2 -> web:3
                 … 2 more
-            … 1 more: raise `revisions`"#]].assert_eq(&reply.text);
+            … 1 more: raise `revisions`"#]]
+        .assert_eq(&reply.text);
     }
 
     #[test]
@@ -299,6 +299,7 @@ mod tests {
             Deployment `shop/web`: stuck: the progress deadline passed
             Replicas: 3 desired, 1 updated, 2 ready, 2 available; revision 4
 
-            The cluster keeps no revisions."#]].assert_eq(&texts.join("\n---\n"));
+            The cluster keeps no revisions."#]]
+        .assert_eq(&texts.join("\n---\n"));
     }
 }
