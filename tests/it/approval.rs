@@ -170,6 +170,8 @@ async fn invariant_09_no_tool_answers_a_request() {
         namespaces = [\"*\"]
         [grants.workloads.kubernetes-read]
         namespaces = [\"*\"]
+        [grants.workloads.kubernetes-events]
+        namespaces = [\"*\"]
         [grants.nodes.kubernetes-read]
         namespaces = [\"*\"]
     ";
@@ -188,6 +190,7 @@ async fn invariant_09_no_tool_answers_a_request() {
         .collect();
     expect![[r#"
         describe_pod         read       kubernetes-events, kubernetes-read
+        find_recent_changes  read       kubernetes-events, kubernetes-read
         get_node_status      read       kubernetes-read
         get_pod_logs         read       kubernetes-logs
         get_pod_status       read       kubernetes-read
@@ -195,7 +198,8 @@ async fn invariant_09_no_tool_answers_a_request() {
         list_deployments     read       kubernetes-read
         list_failing_pods    read       kubernetes-read
         list_pods            read       kubernetes-read
-        restart_deployment   reversible kubernetes-restart"#]]
+        restart_deployment   reversible kubernetes-restart
+        rollout_status       read       kubernetes-read"#]]
     .assert_eq(&tools.join("\n"));
 }
 

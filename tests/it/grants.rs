@@ -67,7 +67,10 @@ async fn invariant_01_two_keys_a_plugin_without_a_grant_does_not_load() {
         plugin `remediation` does not load: it wants `kubernetes-restart`, which is not granted; to let it request a rolling restart of a workload, add to toolgate.toml:
             [grants.remediation.kubernetes-restart]
             namespaces = ["..."]
-        plugin `workloads` does not load: it wants `kubernetes-read`, which is not granted; to let it read pods, deployments, nodes, namespaces and rollouts, add to toolgate.toml:
+        plugin `workloads` does not load: it wants `kubernetes-events`, which is not granted; to let it list events, add to toolgate.toml:
+            [grants.workloads.kubernetes-events]
+            namespaces = ["..."]
+          and it wants `kubernetes-read`, which is not granted; to let it read pods, deployments, nodes, namespaces and rollouts, add to toolgate.toml:
             [grants.workloads.kubernetes-read]
             namespaces = ["..."]
 
