@@ -45,11 +45,11 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn new(cause: &'static str, certainty: Certainty, sentence: String) -> Self {
+    pub(crate) fn new(cause: &'static str, certainty: Certainty, sentence: &str) -> Self {
         Self {
             cause,
             certainty,
-            sentence: one_line(&sentence),
+            sentence: one_line(sentence),
             pod: None,
             container: None,
             evidence: Vec::new(),

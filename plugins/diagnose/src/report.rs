@@ -14,7 +14,7 @@ const PODS_SHOWN: usize = 5;
 const EVENTS_SHOWN: usize = 5;
 
 #[output]
-pub(crate) struct Cause {
+pub(crate) struct Row {
     cause: &'static str,
     /// certain, likely, possible
     certainty: &'static str,
@@ -27,7 +27,7 @@ pub(crate) struct Diagnosis {
     healthy: bool,
     pods: usize,
     pods_ready: usize,
-    causes: Vec<Cause>,
+    causes: Vec<Row>,
     not_looked_at: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn tell(facts: &Facts, findings: Vec<Finding>) -> Reply<Diagnosis> {
     }
     let causes = findings
         .into_iter()
-        .map(|finding| Cause {
+        .map(|finding| Row {
             cause: finding.cause,
             certainty: finding.certainty.word(),
             pod: finding.pod,

@@ -16,7 +16,7 @@ pub(super) fn missing(facts: &Facts) -> Vec<Finding> {
         let what = absent(said).unwrap_or_else(|| one_line(said));
         let sentence = format!("container `{}` cannot be configured: {what}", container.name);
         Some(
-            Finding::new("missing_config", Certainty::Certain, sentence)
+            Finding::new("missing_config", Certainty::Certain, &sentence)
                 .of(&pod.name, Some(&container.name))
                 .seen(status_of(pod, container), &format!("{}: {said}", waiting.reason))
                 .all_seen(facts.suspicion(pod))
@@ -34,7 +34,7 @@ pub(super) fn missing(facts: &Facts) -> Vec<Finding> {
             .find_map(|event| Some((event, absent(&event.message)?)))?;
         let sentence = format!("a volume of pod `{}` cannot be filled: {what}", pod.name);
         Some(
-            Finding::new("missing_config", Certainty::Certain, sentence)
+            Finding::new("missing_config", Certainty::Certain, &sentence)
                 .of(&pod.name, None)
                 .all_seen([event(found)])
                 .all_seen(facts.suspicion(pod))

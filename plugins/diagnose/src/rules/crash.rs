@@ -31,7 +31,7 @@ pub(super) fn cannot_start(facts: &Facts) -> Vec<Finding> {
         };
         let sentence = format!("container `{}` cannot be started: {why}", container.name);
         Some(
-            Finding::new("container_cannot_start", Certainty::Certain, sentence)
+            Finding::new("container_cannot_start", Certainty::Certain, &sentence)
                 .of(&pod.name, Some(&container.name))
                 .seen(status_of(pod, container), &format!("{reason}: {message}"))
                 .all_seen(facts.suspicion(pod))
@@ -56,7 +56,7 @@ pub(super) fn init_fails(facts: &Facts) -> Vec<Finding> {
             container.name, pod.name
         );
         Some(
-            Finding::new("init_container", certainty, sentence)
+            Finding::new("init_container", certainty, &sentence)
                 .of(&pod.name, Some(&container.name))
                 .seen(
                     status_of(pod, container),
@@ -84,7 +84,7 @@ pub(super) fn after_deploy(facts: &Facts) -> Vec<Finding> {
             age(&revision.created)
         );
         Some(
-            Finding::new("crash_after_deploy", Certainty::Likely, sentence)
+            Finding::new("crash_after_deploy", Certainty::Likely, &sentence)
                 .of(&pod.name, Some(&container.name))
                 .seen(status_of(pod, container), &told(container, ended))
                 .all_seen(facts.suspicion(pod))
@@ -101,7 +101,7 @@ pub(super) fn after_deploy(facts: &Facts) -> Vec<Finding> {
 pub(super) fn loops(facts: &Facts) -> Vec<Finding> {
     one_each(crashing(facts).map(|(pod, container, ended)| {
         let sentence = format!("container `{}` crashes: {}", container.name, meaning(ended));
-        Finding::new("crash_loop", Certainty::Certain, sentence)
+        Finding::new("crash_loop", Certainty::Certain, &sentence)
             .of(&pod.name, Some(&container.name))
             .seen(status_of(pod, container), &told(container, ended))
             .all_seen(facts.log_of(&pod.name, &container.name))

@@ -28,7 +28,7 @@ pub(super) fn refused(facts: &Facts) -> Vec<Finding> {
     let Some(message) = message else { return Vec::new() };
     let (cause, why, next) = judge(message);
     let finding =
-        Finding::new(cause, Certainty::Certain, format!("no new pods are created: {why}"))
+        Finding::new(cause, Certainty::Certain, &format!("no new pods are created: {why}"))
             .seen(
                 format!("condition ReplicaFailure of {}", facts.name),
                 condition.map_or("", |condition| condition.text("message")),

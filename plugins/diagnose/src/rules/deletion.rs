@@ -33,7 +33,7 @@ fn of_object(facts: &Facts, kind: &str, object: &Value) -> Option<Finding> {
         let sentence =
             format!("{kind} `{name}` is being deleted for {since}, and no finalizer holds it");
         return Some(
-            Finding::new("stuck_terminating", Certainty::Likely, sentence)
+            Finding::new("stuck_terminating", Certainty::Likely, &sentence)
                 .seen(format!("metadata of {name}"), object.text("metadata.deletionTimestamp"))
                 .next("A node that is gone, or a program that ignores SIGTERM: get_node_status."),
         );
@@ -42,7 +42,7 @@ fn of_object(facts: &Facts, kind: &str, object: &Value) -> Option<Finding> {
         "{kind} `{name}` is being deleted for {since} and waits for {}",
         finalizers.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
     );
-    let finding = Finding::new("stuck_finalizer", Certainty::Certain, sentence)
+    let finding = Finding::new("stuck_finalizer", Certainty::Certain, &sentence)
         .seen(format!("metadata.finalizers of {name}"), &finalizers.join(", "))
         .next("Find out whether the controller of the finalizer runs: list_failing_pods.");
     Some(finding)

@@ -35,7 +35,7 @@ pub(super) fn evicted(facts: &Facts) -> Vec<Finding> {
     let certainty = if replaced { Certainty::Possible } else { Certainty::Certain };
     let then = if replaced { ", and has been replaced" } else { "" };
     let sentence = format!("pod `{}` was evicted {why}{then}", pod.name);
-    let finding = Finding::new(cause, certainty, sentence)
+    let finding = Finding::new(cause, certainty, &sentence)
         .of(&pod.name, None)
         .seen(format!("status {}", pod.name), message)
         .next(next);
@@ -49,7 +49,7 @@ pub(super) fn no_space(facts: &Facts) -> Vec<Finding> {
         let run = if log.previous { ", previous run" } else { "" };
         let sentence = format!("container `{}` says that its disk is full", log.container);
         Some(
-            Finding::new("disk_full", Certainty::Likely, sentence)
+            Finding::new("disk_full", Certainty::Likely, &sentence)
                 .of(&log.pod, Some(&log.container))
                 .seen(format!("log {}/{}{run}", log.pod, log.container), line)
                 .next(

@@ -30,7 +30,7 @@ pub(super) fn pull_fails(facts: &Facts) -> Vec<Finding> {
             container.image, container.name
         );
         Some(
-            Finding::new("image_pull", Certainty::Certain, sentence)
+            Finding::new("image_pull", Certainty::Certain, &sentence)
                 .of(&pod.name, Some(&container.name))
                 .seen(status_of(pod, container), &format!("{}: {said}", waiting.reason))
                 .all_seen(failed.map(event))

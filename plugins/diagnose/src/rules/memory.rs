@@ -21,7 +21,7 @@ pub(super) fn oom_killed(facts: &Facts) -> Vec<Finding> {
         let sentence =
             format!("container `{}` is killed for want of memory: {of_limit}", container.name);
         Some(
-            Finding::new("oom_killed", Certainty::Certain, sentence)
+            Finding::new("oom_killed", Certainty::Certain, &sentence)
                 .of(&pod.name, Some(&container.name))
                 .seen(
                     status_of(pod, container),

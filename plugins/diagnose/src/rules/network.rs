@@ -30,7 +30,7 @@ fn of_service(facts: &Facts, service: &Value) -> Option<Finding> {
         return (name == facts.name && ready(facts, name) == Some(0)).then(|| {
             let sentence =
                 format!("service `{name}` selects `{shown}`, which the pods do not have");
-            Finding::new("service_without_endpoints", Certainty::Likely, sentence)
+            Finding::new("service_without_endpoints", Certainty::Likely, &sentence)
                 .seen(format!("selector of service {name}"), &shown)
                 .seen("labels of the pods", &facts.labels.to_string())
                 .next("Correct the selector of the service, or the labels of the pods: check_services.")
@@ -44,7 +44,7 @@ fn of_service(facts: &Facts, service: &Value) -> Option<Finding> {
             "service `{name}` leads to the port `{port}`, which no container of the pods names"
         );
         return Some(
-            Finding::new("service_without_endpoints", Certainty::Certain, sentence)
+            Finding::new("service_without_endpoints", Certainty::Certain, &sentence)
                 .seen(format!("targetPort of service {name}"), &port)
                 .next("Correct targetPort of the service or the names of the container ports."),
         );
@@ -54,7 +54,7 @@ fn of_service(facts: &Facts, service: &Value) -> Option<Finding> {
     let why = if any_works { "although pods are ready" } else { "because no pod is ready" };
     let sentence = format!("service `{name}` has no ready endpoint, {why}");
     Some(
-        Finding::new("service_without_endpoints", certainty, sentence)
+        Finding::new("service_without_endpoints", certainty, &sentence)
             .seen(format!("endpoint slices of {name}"), "0 ready endpoints")
             .next("First make the pods ready; then check_services."),
     )

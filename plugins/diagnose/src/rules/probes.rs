@@ -38,7 +38,7 @@ pub(super) fn kills(facts: &Facts) -> Vec<Finding> {
         );
         let restarts = format!("restarts: {}", container.restart_count);
         Some(
-            Finding::new("liveness_probe", certainty, sentence)
+            Finding::new("liveness_probe", certainty, &sentence)
                 .of(&pod.name, Some(&container.name))
                 .all_seen([event(failed)])
                 .all_seen(killing.map(event))
@@ -73,7 +73,7 @@ pub(super) fn unready(facts: &Facts) -> Vec<Finding> {
             duration(running_s)
         );
         Some(
-            Finding::new("readiness_probe", certainty, sentence)
+            Finding::new("readiness_probe", certainty, &sentence)
                 .of(&pod.name, Some(&container.name))
                 .all_seen(failed.map(event))
                 .seen("readinessProbe", &probe)

@@ -17,7 +17,7 @@ pub(super) fn unschedulable(facts: &Facts) -> Vec<Finding> {
     };
     if scheduled.reason.as_deref() == Some("SchedulingGated") {
         let sentence = format!("pod `{}`{more} is held back by a scheduling gate", pod.name);
-        let gated = Finding::new("scheduling_gated", Certainty::Certain, sentence)
+        let gated = Finding::new("scheduling_gated", Certainty::Certain, &sentence)
             .of(&pod.name, None)
             .seen(format!("condition PodScheduled {}", pod.name), &said(scheduled.message.as_ref()))
             .next("Find who set spec.schedulingGates with get_resource.");
@@ -34,7 +34,7 @@ pub(super) fn unschedulable(facts: &Facts) -> Vec<Finding> {
         .iter()
         .flat_map(|c| c.requests.iter().map(|r| format!("{} {} {}", c.name, r.resource, r.amount)))
         .collect();
-    let finding = Finding::new("unschedulable", Certainty::Certain, sentence)
+    let finding = Finding::new("unschedulable", Certainty::Certain, &sentence)
         .of(&pod.name, None)
         .seen(format!("condition PodScheduled {}", pod.name), message)
         .all_seen(failed.filter(|event| event.message != message).map(event))

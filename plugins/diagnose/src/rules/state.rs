@@ -13,7 +13,7 @@ pub(super) fn stopped(facts: &Facts) -> Vec<Finding> {
         let finding = Finding::new(
             "scaled_to_zero",
             Certainty::Certain,
-            "it is scaled to zero, so nothing runs".to_owned(),
+            "it is scaled to zero, so nothing runs",
         )
         .seen("spec.replicas", "0")
         .next("See who did it with find_recent_changes; scale_deployment brings it back.");
@@ -24,17 +24,16 @@ pub(super) fn stopped(facts: &Facts) -> Vec<Finding> {
         let finding = Finding::new(
             "rollout_paused",
             Certainty::Certain,
-            "its rollout is paused, so that what was changed is not rolled out".to_owned(),
+            "its rollout is paused, so that what was changed is not rolled out",
         )
         .seen("spec.paused", "true")
         .next("Someone paused it on purpose: ask who with find_recent_changes.");
         findings.push(finding);
     }
     if facts.kind == Kind::Job && facts.object.flag("spec.suspend") {
-        let finding =
-            Finding::new("suspended", Certainty::Certain, "the job is suspended".to_owned())
-                .seen("spec.suspend", "true")
-                .next("Someone suspended it on purpose: get_resource.");
+        let finding = Finding::new("suspended", Certainty::Certain, "the job is suspended")
+            .seen("spec.suspend", "true")
+            .next("Someone suspended it on purpose: get_resource.");
         findings.push(finding);
     }
     findings
@@ -50,7 +49,7 @@ pub(super) fn job_failed(facts: &Facts) -> Vec<Finding> {
         "BackoffLimitExceeded" => "its pods failed too often",
         _ => "see the evidence",
     };
-    let finding = Finding::new("job_failed", Certainty::Certain, format!("the job failed: {why}"))
+    let finding = Finding::new("job_failed", Certainty::Certain, &format!("the job failed: {why}"))
         .seen(format!("condition Failed, {}", failed.text("reason")), failed.text("message"))
         .next("Read the logs of its pods: get_workload_logs.");
     vec![finding]

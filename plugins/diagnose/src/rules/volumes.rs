@@ -26,7 +26,7 @@ pub(super) fn not_mounted(facts: &Facts) -> Vec<Finding> {
             "see the evidence"
         };
         let sentence = format!("a volume of pod `{}` cannot be mounted: {why}", pod.name);
-        let finding = Finding::new("volume_not_mounted", Certainty::Certain, sentence)
+        let finding = Finding::new("volume_not_mounted", Certainty::Certain, &sentence)
             .of(&pod.name, None)
             .all_seen([event(failed)])
             .next(
@@ -59,7 +59,7 @@ pub(super) fn unbound(facts: &Facts) -> Vec<Finding> {
         let events = facts.events.iter().filter(|event| {
             event.involved_kind == "PersistentVolumeClaim" && event.involved_name == name
         });
-        Finding::new("volume_unbound", Certainty::Certain, sentence)
+        Finding::new("volume_unbound", Certainty::Certain, &sentence)
             .of(&pod.name, None)
             .seen(
                 format!("status of claim {name}"),
