@@ -4,7 +4,8 @@
 //! each. It has no network, no files and no clock; what it imports has to be asked for in its
 //! `plugin.toml` *and* granted by the operator. This crate owns what every author would otherwise
 //! write again: the [`plugin!`] macro, JSON Schemas ([`schema`]), text that people and models can
-//! read ([`Table`], [`age`]) and lists that do not stop at their first page ([`pages`]).
+//! read ([`Table`], [`age`], [`quantity`]), lists that do not stop at their first page ([`pages`]),
+//! objects of any kind ([`object`]) and answers to requests for writes ([`writes`]).
 //!
 //! It must not decide anything about a cluster: that is the business of each plugin, and of the
 //! host.
@@ -70,16 +71,19 @@ pub mod bindings {
 
 mod macros;
 mod moment;
+pub mod object;
 pub mod pages;
+pub mod quantity;
 pub mod schema;
 mod table;
 pub mod tool;
+pub mod writes;
 
 pub use bindings::exports::toolgate::plugin::tools::{Definition, Guest, Output, ToolError};
 pub use bindings::toolgate::plugin::{
     access, config, kubernetes_cordon, kubernetes_delete_pod, kubernetes_events, kubernetes_logs,
     kubernetes_metrics, kubernetes_pause, kubernetes_read, kubernetes_restart, kubernetes_rollback,
-    kubernetes_scale, kubernetes_secret_values, log, progress, types, writes,
+    kubernetes_scale, kubernetes_secret_values, log, progress, types,
 };
 pub use moment::{age, duration};
 pub use table::{Table, cut, one_line};

@@ -17,7 +17,11 @@
 
 use std::collections::VecDeque;
 
-use crate::kubernetes_read::{self, Deployment, Node, Pod};
+use serde_json::Value;
+
+use crate::kubernetes_metrics::{self, PodUsage};
+use crate::kubernetes_read::{self, Deployment, Node, ObjectQuery, Pod};
+use crate::object;
 use crate::types::{Error, ListQuery};
 
 /// A good bound for one call: every pod of a large cluster, read in eighty pages. A tool that looks
@@ -167,6 +171,35 @@ pub fn nodes(query: ListQuery, objects_max: usize) -> Pages<Node> {
         let page = kubernetes_read::list_nodes(&at(&query, token))?;
         Ok(Page { items: page.nodes, next: page.continue_, remaining: page.remaining })
     })
+}
+
+/// What pods use, at most so many.
+#[must_use]
+pub fn pod_usage(query: ListQuery, objects_max: usize) -> Pages<PodUsage> {
+    Pages::new(objects_max, move |token| {
+        let page = kubernetes_metrics::list_pods(&at(&query, token))?;
+        Ok(Page { items: page.pods, next: page.continue_, remaining: None })
+    })
+}
+
+/// Objects of any kind as JSON, at most so many. See [`object::query`].
+#[must_use]
+pub fn objects(query: ObjectQuery, objects_max: usize) -> Pages<Value> {
+    Pages::new(objects_max, move |token| {
+        let continue_ = token.or_else(|| query.continue_.clone());
+        let page = kubernetes_read::list_objects(&ObjectQuery { continue_, ..query.clone() })?;
+        let items = page.objects.iter().map(object::parse).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: page.continue_, remaining: page.remaining })
+    })
+}
+
+/// All that the iteration gives, and whether there was more than the bound.
+///
+/// # Errors
+/// The first one.
+pub fn all<T>(mut pages: Pages<T>) -> Result<(Vec<T>, bool), Error> {
+    let items = pages.by_ref().collect::<Result<_, _>>()?;
+    Ok((items, pages.unread().is_some()))
 }
 
 fn at(query: &ListQuery, token: Option<String>) -> ListQuery {

@@ -38,17 +38,47 @@ fn generate<T: JsonSchema>(produced: bool) -> Value {
     }
     compact(&mut schema, produced);
     if produced {
-        require_at_root_only(&mut schema);
+        forget_required(&mut schema);
+        leave_implied(&mut schema);
+        if let Value::Object(members) = &mut schema
+            && members.contains_key("properties")
+        {
+            // Clients want it said of the whole.
+            members.insert("type".to_owned(), json!("object"));
+        }
     }
     schema
+}
+
+/// What a reader sees anyway is not said: that what has items is a list, and what has properties an
+/// object. Most fields are texts: one of which nothing is said is a text.
+fn leave_implied(schema: &mut Value) {
+    let Value::Object(members) = schema else { return };
+    if let Some(Value::Object(properties)) = members.get_mut("properties") {
+        for property in properties.values_mut() {
+            if let Value::Object(members) = property
+                && members.get("type") == Some(&json!("string"))
+                && !members.contains_key("enum")
+            {
+                members.remove("type");
+            }
+        }
+    }
+    // A *property* of that name is an object, the keyword is a text.
+    if members.get("type").is_some_and(Value::is_string)
+        && (members.contains_key("items") || members.contains_key("properties"))
+    {
+        members.remove("type");
+    }
+    members.values_mut().for_each(leave_implied);
 }
 
 /// Of a value that is produced it is no news what a number cannot be.
 fn compact(schema: &mut Value, produced: bool) {
     let Value::Object(members) = schema else { return };
     members.remove("title");
-    // What a switch is when nobody touches it, everyone assumes.
-    if members.get("default") == Some(&Value::Bool(false)) {
+    // What a switch or a list is when nobody touches it, everyone assumes.
+    if [Some(&json!(false)), Some(&json!([]))].contains(&members.get("default")) {
         members.remove("default");
     }
     if let Some(Value::String(format)) = members.get("format")
@@ -83,16 +113,7 @@ fn compact(schema: &mut Value, produced: bool) {
 }
 
 /// In an output nearly everything is required, so that the lists would be as long as the properties
-/// again. What a client can rely on is said once, for the object that it receives.
-fn require_at_root_only(schema: &mut Value) {
-    let Value::Object(members) = schema else { return };
-    let required = members.remove("required");
-    forget_required(schema);
-    if let (Value::Object(members), Some(required)) = (schema, required) {
-        members.insert("required".to_owned(), required);
-    }
-}
-
+/// again. What is there the plugin's types guarantee; what a client must not rely on is an option.
 fn forget_required(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -285,7 +306,7 @@ mod tests {
 
     #[test]
     fn describes_outputs() {
-        expect![[r#"{"properties":{"first":{"properties":{"exit_code":{"type":"integer"},"name":{"type":"string"}},"type":"object"},"n":{"type":"integer"},"rows":{"items":{"properties":{"exit_code":{"type":"integer"},"name":{"type":"string"}},"type":"object"},"type":"array"}},"required":["rows","n"],"type":"object"}"#]].assert_eq(&schema::of_output::<Out>().unwrap());
+        expect![[r#"{"properties":{"first":{"properties":{"exit_code":{"type":"integer"},"name":{}}},"n":{"type":"integer"},"rows":{"items":{"properties":{"exit_code":{"type":"integer"},"name":{}}}}},"type":"object"}"#]].assert_eq(&schema::of_output::<Out>().unwrap());
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of every tool")]
@@ -301,7 +322,7 @@ mod tests {
         let written = crate::tool::run(many, "{}").unwrap().structured.unwrap();
         let written: Value = serde_json::from_str(&written).unwrap();
         assert_eq!(validator.validate(&written).map_err(|error| error.to_string()), Ok(()));
-        assert!(!validator.is_valid(&serde_json::json!({"n": 3})), "`rows` is always there");
+        assert!(!validator.is_valid(&serde_json::json!({"n": "3"})), "`n` is a number");
     }
 
     #[test]

@@ -3,15 +3,25 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read its files fails")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// A default set of about fourteen tools has to stay below 16 KiB; these are nine of them.
-const BYTES_MAX: usize = 11_700;
+/// What the default set may cost in every client's context.
+const BYTES_MAX: usize = 16_000;
+/// Plugins that an operator adds by folder, beside the default set.
+const EXTRA: [&str; 3] = ["capacity", "networking", "node-ops"];
+/// What the tools of one of them may cost, on average.
+const EXTRA_TOOL_BYTES_MAX: usize = 1_100;
 /// The names of the fields and the hints that the host derives, for each tool.
 const FRAME_BYTES: usize = 150;
 
-/// The manifest and the definitions of every plugin, in order of name.
-fn plugins() -> Vec<(String, String)> {
+struct FirstParty {
+    name: String,
+    manifest: String,
+    definitions: String,
+}
+
+/// The plugins, in order of name.
+fn plugins() -> Vec<FirstParty> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
     let mut folders: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -20,8 +30,20 @@ fn plugins() -> Vec<(String, String)> {
     let read = |path: &Path| {
         fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    let pair = |path: &Path| (read(&path.join("plugin.toml")), read(&path.join("definitions.txt")));
-    folders.iter().map(|path| pair(path)).collect()
+    let of = |path: &PathBuf| FirstParty {
+        name: path.file_name().unwrap().to_string_lossy().into_owned(),
+        manifest: read(&path.join("plugin.toml")),
+        definitions: read(&path.join("definitions.txt")),
+    };
+    folders.iter().map(of).collect()
+}
+
+/// How many tools there are, and what listing them costs.
+fn cost<'a>(plugins: impl Iterator<Item = &'a FirstParty>) -> (usize, usize) {
+    plugins.fold((0, 0), |(n_tools, n_bytes), plugin| {
+        let n_more = blocks(&plugin.definitions).count();
+        (n_tools + n_more, n_bytes + plugin.definitions.len() + n_more * FRAME_BYTES)
+    })
 }
 
 fn blocks(definitions: &str) -> impl Iterator<Item = &str> {
@@ -29,18 +51,21 @@ fn blocks(definitions: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn definitions_of_all_tools_stay_small() {
+fn definitions_of_the_default_set_stay_small() {
     let plugins = plugins();
-    let n_tools: usize = plugins.iter().map(|(_, definitions)| blocks(definitions).count()).sum();
-    let n_bytes: usize = plugins.iter().map(|(_, definitions)| definitions.len()).sum();
-    assert!(n_tools >= 9, "only {n_tools} tools: a snapshot is missing");
-    let total = n_bytes + n_tools * FRAME_BYTES;
-    assert!(total <= BYTES_MAX, "{n_tools} tools take {total} bytes, more than {BYTES_MAX}");
+    let is_extra = |plugin: &&FirstParty| EXTRA.contains(&plugin.name.as_str());
+    let (n_tools, n_bytes) = cost(plugins.iter().filter(|plugin| !is_extra(plugin)));
+    assert!(n_tools >= 15, "only {n_tools} tools: a snapshot is missing");
+    assert!(n_bytes <= BYTES_MAX, "{n_tools} tools take {n_bytes} bytes, more than {BYTES_MAX}");
+    let (n_tools, n_bytes) = cost(plugins.iter().filter(is_extra));
+    assert!(n_tools >= 9, "only {n_tools} more tools: a snapshot is missing");
+    let bytes_max = n_tools * EXTRA_TOOL_BYTES_MAX;
+    assert!(n_bytes <= bytes_max, "{n_tools} more tools take {n_bytes} bytes, not {bytes_max}");
 }
 
 #[test]
 fn manifests_list_the_tools_that_are_offered() {
-    for (manifest, definitions) in plugins() {
+    for FirstParty { manifest, definitions, .. } in plugins() {
         let mut listed: Vec<&str> = manifest
             .lines()
             .filter_map(|line| line.strip_prefix("[tools.")?.strip_suffix(']'))

@@ -178,6 +178,8 @@ async fn invariant_09_no_tool_answers_a_request() {
         namespaces = [\"*\"]
         [grants.workloads.kubernetes-read]
         namespaces = [\"*\"]
+        [grants.workloads.kubernetes-events]
+        namespaces = [\"*\"]
         [grants.nodes.kubernetes-read]
         namespaces = [\"*\"]
     ";
@@ -196,6 +198,7 @@ async fn invariant_09_no_tool_answers_a_request() {
         .collect();
     expect![[r#"
         describe_pod         read       kubernetes-events, kubernetes-read
+        find_recent_changes  read       kubernetes-events, kubernetes-read
         get_node_status      read       kubernetes-read
         get_pod_logs         read       kubernetes-logs
         get_pod_status       read       kubernetes-read
@@ -207,6 +210,7 @@ async fn invariant_09_no_tool_answers_a_request() {
         restart_deployment   reversible kubernetes-restart
         restart_pod          destructive kubernetes-delete-pod
         rollback_deployment  reversible kubernetes-rollback
+        rollout_status       read       kubernetes-read
         scale_deployment     reversible kubernetes-scale"#]]
     .assert_eq(&tools.join("\n"));
 }

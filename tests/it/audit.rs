@@ -27,7 +27,8 @@ const RESTART: &str = "
     namespaces = [\"shop\"]
 ";
 
-const READ: &str = "[grants.workloads.kubernetes-read]\nnamespaces = [\"*\"]\n";
+const READ: &str = "[grants.workloads.kubernetes-read]\nnamespaces = [\"*\"]\n\
+    [grants.workloads.kubernetes-events]\nnamespaces = [\"*\"]\n";
 
 #[tokio::test]
 async fn invariant_04_the_intent_of_a_write_is_on_record_before_its_effect() {

@@ -67,7 +67,10 @@ async fn invariant_01_two_keys_a_plugin_without_a_grant_does_not_load() {
         plugin `remediation` does not load: it wants `kubernetes-restart`, which is not granted; to let it request a rolling restart of a workload, add to toolgate.toml:
             [grants.remediation.kubernetes-restart]
             namespaces = ["..."]
-        plugin `workloads` does not load: it wants `kubernetes-read`, which is not granted; to let it read pods, deployments, nodes, namespaces and rollouts, add to toolgate.toml:
+        plugin `workloads` does not load: it wants `kubernetes-events`, which is not granted; to let it list events, add to toolgate.toml:
+            [grants.workloads.kubernetes-events]
+            namespaces = ["..."]
+          and it wants `kubernetes-read`, which is not granted; to let it read pods, deployments, nodes, namespaces and rollouts, add to toolgate.toml:
             [grants.workloads.kubernetes-read]
             namespaces = ["..."]
 
@@ -148,10 +151,15 @@ async fn invariant_12_what_lies_outside_of_a_grant_looks_like_what_is_not_there(
     "#]].assert_eq(&house.record().text().await);
 }
 
+/// The second capability that `workloads` asks for.
+fn granted_events() -> String {
+    grant("workloads", "kubernetes-events", "namespaces = [\"*\"]")
+}
+
 #[tokio::test]
 async fn a_grant_of_literal_namespaces_lists_them_one_by_one() {
     let scope = "namespaces = [\"shop\", \"payments\"]";
-    let config = grant("workloads", "kubernetes-read", scope);
+    let config = grant("workloads", "kubernetes-read", scope) + &granted_events();
     let questions = [
         ("list_deployments", json!({})),
         ("list_deployments", json!({"namespace": "payments"})),
@@ -187,7 +195,8 @@ async fn a_grant_of_literal_namespaces_lists_them_one_by_one() {
 
 #[tokio::test]
 async fn a_grant_with_a_pattern_lists_what_it_covers() {
-    let config = grant("workloads", "kubernetes-read", "namespaces = [\"shop*\"]");
+    let config =
+        grant("workloads", "kubernetes-read", "namespaces = [\"shop*\"]") + &granted_events();
     let questions =
         [("list_deployments", json!({})), ("list_deployments", json!({"namespace": "payments"}))];
     check(&["plugins/workloads"], &config, &questions, expect![[r#"
@@ -219,7 +228,7 @@ async fn a_grant_of_kinds_and_names_covers_no_others() {
     let sources = ["plugins/nodes", "plugins/workloads"];
     check(
         &sources,
-        &(nodes + &pods),
+        &(nodes + &pods + &granted_events()),
         &questions,
         expect![[r#"
         > get_node_status {}

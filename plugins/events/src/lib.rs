@@ -18,7 +18,6 @@ struct Args {
     /// Only about this kind: Pod
     involved_kind: Option<String>,
     involved_name: Option<String>,
-    /// Omit for the default.
     cluster: Option<String>,
 }
 

@@ -15,7 +15,6 @@ struct Args {
     /// Omit for all nodes.
     node_name: Option<String>,
     label_selector: Option<String>,
-    /// Omit for the default.
     cluster: Option<String>,
 }
 

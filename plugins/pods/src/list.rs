@@ -17,9 +17,7 @@ const ROWS_MAX: usize = 200;
 pub(crate) struct Args {
     /// Omit for all granted.
     namespace: Option<String>,
-    /// As in kubectl: `app=web,tier!=cache`
     label_selector: Option<String>,
-    /// Omit for the default.
     cluster: Option<String>,
 }
 

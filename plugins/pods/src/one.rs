@@ -18,7 +18,6 @@ const EVENTS_MAX: u32 = 20;
 pub(crate) struct Args {
     pod_name: String,
     namespace: String,
-    /// Omit for the default.
     cluster: Option<String>,
 }
 

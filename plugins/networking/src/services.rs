@@ -1,0 +1,236 @@
+//! Services without ready endpoints, and why.
+
+use std::collections::BTreeMap;
+
+use toolgate_sdk::object::{self, Fields as _, scalar};
+use toolgate_sdk::prelude::*;
+use toolgate_sdk::serde_json::{Value, json};
+
+use crate::{list, place};
+
+const SERVICE_OF: &str = "kubernetes.io/service-name";
+
+#[arguments]
+pub(crate) struct Args {
+    /// Omit for all granted.
+    namespace: Option<String>,
+    cluster: Option<String>,
+}
+
+#[output]
+pub(crate) struct Row {
+    namespace: String,
+    name: String,
+    /// `no_pods_match`, `pods_not_ready`, `port_mismatch`, `no_endpoints`
+    problem: &'static str,
+    pods: usize,
+}
+
+#[output]
+pub(crate) struct Checked {
+    services: Vec<Row>,
+    checked: usize,
+}
+
+pub(crate) fn check_services(args: Args) -> Result<Reply<Checked>, ToolError> {
+    let Args { namespace, cluster } = args;
+    let (cluster, within) = (cluster.as_deref(), namespace.as_deref());
+    let (services, more) = list(cluster, "Service", within, &["spec"])?;
+    let fields = ["metadata.labels", "endpoints.conditions", "ports"];
+    let (slices, _) = list(cluster, "EndpointSlice.discovery.k8s.io", within, &fields)?;
+    let fields = ["metadata.labels", "status.phase", "status.conditions", "spec.containers.ports"];
+    let (pods, more_pods) = list(cluster, "Pod", within, &fields)?;
+    let found = Objects { services, slices, pods };
+    Ok(answer(&place(namespace.as_ref()), &found, more || more_pods))
+}
+
+struct Objects {
+    services: Vec<Value>,
+    slices: Vec<Value>,
+    pods: Vec<Value>,
+}
+
+fn answer(place: &str, found: &Objects, more: bool) -> Reply<Checked> {
+    let mut ready: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for slice in &found.slices {
+        let service = slice.at("metadata.labels").key(SERVICE_OF).as_str().unwrap_or_default();
+        let endpoints = slice.items("endpoints").iter();
+        // What does not say is to be taken as ready.
+        let n = endpoints.filter(|e| e.at("conditions.ready").as_bool().unwrap_or(true)).count();
+        *ready.entry((slice.text("metadata.namespace"), service)).or_default() += n;
+    }
+    let mut checked = 0;
+    let mut table = Table::new(&["NAMESPACE", "SERVICE", "SELECTOR", "WHY"])
+        .narrow_by("narrow with `namespace`");
+    let mut rows = Vec::new();
+    for service in &found.services {
+        let (namespace, name) = (service.text("metadata.namespace"), service.text("metadata.name"));
+        // Without a selector someone else fills the endpoints.
+        if service.entries("spec.selector").next().is_none()
+            || service.text("spec.type") == "ExternalName"
+        {
+            continue;
+        }
+        checked += 1;
+        if ready.get(&(namespace, name)).copied().unwrap_or_default() > 0 {
+            continue;
+        }
+        let (problem, pods, why) = why(service, &found.pods);
+        let selector = object::selector(service.at("spec.selector"));
+        if table.row([namespace.to_owned(), name.to_owned(), selector, why]) {
+            rows.push(Row {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                problem,
+                pods,
+            });
+        }
+    }
+    let text = match (checked, table.is_empty()) {
+        (0, _) => format!("No services with a selector in {place}."),
+        (n, true) => format!("All {n} services with a selector in {place} have ready endpoints."),
+        (n, false) => {
+            let bad = rows.len() as u64 + table.left_out();
+            format!("{bad} of {n} services in {place} have no ready endpoint\n\n{table}")
+        }
+    };
+    let truncated = more || table.left_out() > 0;
+    Reply::new(text, Checked { services: rows, checked }).truncated(truncated)
+}
+
+/// Why a service has no ready endpoint.
+fn why(service: &Value, pods: &[Value]) -> (&'static str, usize, String) {
+    let namespace = service.text("metadata.namespace");
+    let selector = json!({"matchLabels": service.at("spec.selector")});
+    let here = || {
+        pods.iter().filter(|pod| {
+            pod.text("metadata.namespace") == namespace
+                && !matches!(pod.text("status.phase"), "Succeeded" | "Failed")
+        })
+    };
+    let behind: Vec<&Value> =
+        here().filter(|pod| object::selects(&selector, pod.at("metadata.labels"))).collect();
+    if behind.is_empty() {
+        return ("no_pods_match", 0, nearly(service, here()));
+    }
+    if let Some(port) = unknown_port(service, &behind) {
+        let why = format!("no container of its {} pods has a port named `{port}`", behind.len());
+        return ("port_mismatch", behind.len(), why);
+    }
+    let n_ready = behind.iter().filter(|pod| is_ready(pod)).count();
+    if n_ready == 0 {
+        let named = behind.iter().take(3).map(|pod| pod.text("metadata.name"));
+        let named: Vec<&str> = named.collect();
+        let why = format!("{} pods match, none is ready: {}", behind.len(), named.join(", "));
+        return ("pods_not_ready", behind.len(), why);
+    }
+    let why = format!("{n_ready} pods match and are ready, but are not in its endpoint slices yet");
+    ("no_endpoints", behind.len(), why)
+}
+
+/// No pod matches: which label is the one that none has?
+fn nearly<'a>(service: &Value, pods: impl Iterator<Item = &'a Value> + Clone) -> String {
+    let odd = service
+        .entries("spec.selector")
+        .find(|(key, value)| pods.clone().all(|pod| pod.at("metadata.labels").key(key) != *value));
+    let Some((key, value)) = odd else {
+        return "no pod has all labels of its selector together".to_owned();
+    };
+    let mut others: Vec<String> = pods
+        .map(|pod| scalar(pod.at("metadata.labels").key(key)))
+        .filter(|value| !value.is_empty())
+        .collect();
+    others.sort();
+    others.dedup();
+    others.truncate(5);
+    let others = if others.is_empty() {
+        "no pod has that label".to_owned()
+    } else {
+        format!("pods have {key}={}", others.join(", "))
+    };
+    format!("no pod has {key}={}; {others}", scalar(value))
+}
+
+fn is_ready(pod: &Value) -> bool {
+    pod.items("status.conditions")
+        .iter()
+        .any(|c| c.text("type") == "Ready" && c.text("status") == "True")
+}
+
+/// A named target port that no pod has. Numbers need not be declared.
+fn unknown_port(service: &Value, pods: &[&Value]) -> Option<String> {
+    let named = |name: &str| {
+        pods.iter()
+            .flat_map(|pod| pod.items("spec.containers"))
+            .flat_map(|container| container.items("ports"))
+            .any(|port| port.text("name") == name)
+    };
+    let targets = service.items("spec.ports").iter().map(|port| port.text("targetPort"));
+    targets.filter(|name| !name.is_empty()).find(|name| !named(name)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn service(name: &str, selector: Value, port: Value) -> Value {
+        json!({"metadata": {"namespace": "shop", "name": name},
+            "spec": {"selector": selector, "ports": [{"port": 80, "targetPort": port}]}})
+    }
+
+    fn pod(app: &str, ready: &str) -> Value {
+        json!({"metadata": {"namespace": "shop", "name": format!("{app}-1"), "labels": {"app": app}},
+            "spec": {"containers": [{"ports": [{"name": "http", "containerPort": 8080}]}]},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}})
+    }
+
+    fn slice(service: &str, ready: bool) -> Value {
+        json!({"metadata": {"namespace": "shop", "labels": {SERVICE_OF: service}},
+            "endpoints": [{"conditions": {"ready": ready}}]})
+    }
+
+    #[test]
+    fn says_why_a_service_has_no_endpoint() {
+        let elsewhere =
+            json!({"metadata": {"namespace": "bank", "name": "x", "labels": {"app": "typo"}}});
+        let found = Objects {
+            services: vec![
+                service("well", json!({"app": "web"}), json!("http")),
+                service("typo", json!({"app": "typo"}), json!(8080)),
+                service("mixed", json!({"app": "web", "tier": "x"}), json!(8080)),
+                service("unready", json!({"app": "cart"}), json!("http")),
+                service("port", json!({"app": "web"}), json!("grpc")),
+                service("lag", json!({"app": "web"}), json!(8080)),
+                service("external", Value::Null, json!(80)),
+            ],
+            slices: vec![slice("well", true), slice("unready", false)],
+            pods: vec![pod("web", "True"), pod("cart", "False"), elsewhere],
+        };
+        let reply = answer("`shop`", &found, false);
+        assert_eq!((reply.structured.checked, reply.structured.services.len()), (6, 5));
+        expect![[r#"
+            5 of 6 services in `shop` have no ready endpoint
+
+            NAMESPACE   SERVICE   SELECTOR         WHY
+            shop        typo      app=typo         no pod has app=typo; pods have app=cart, web
+            shop        mixed     app=web,tier=x   no pod has tier=x; no pod has that label
+            shop        unready   app=cart         1 pods match, none is ready: cart-1
+            shop        port      app=web          no container of its 1 pods has a port named `grpc`
+            shop        lag       app=web          1 pods match and are ready, but are not in its endpoint slices yet"#]].assert_eq(&reply.text);
+    }
+
+    #[test]
+    fn says_so_when_all_is_well() {
+        let found = Objects {
+            services: vec![service("well", json!({"app": "web"}), json!("http"))],
+            slices: vec![slice("well", true)],
+            pods: Vec::new(),
+        };
+        let well = answer("`shop`", &found, false).text;
+        assert_eq!(well, "All 1 services with a selector in `shop` have ready endpoints.");
+        let none = Objects { services: Vec::new(), slices: Vec::new(), pods: Vec::new() };
+        assert_eq!(answer("`shop`", &none, false).text, "No services with a selector in `shop`.");
+    }
+}

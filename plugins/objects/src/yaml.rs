@@ -1,0 +1,190 @@
+//! JSON as YAML that people read: block style, plain where that is not ambiguous.
+
+use std::fmt::Write as _;
+
+use toolgate_sdk::serde_json::{Map, Value};
+
+/// The value as lines of YAML.
+pub(crate) fn print(value: &Value) -> String {
+    let mut text = String::new();
+    match value {
+        Value::Object(members) if !members.is_empty() => object(&mut text, members, 0),
+        Value::Array(items) if !items.is_empty() => list(&mut text, items, 0),
+        other => {
+            text.push_str(&inline(other));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn object(text: &mut String, members: &Map<String, Value>, depth: usize) {
+    for (i, (key, value)) in members.iter().enumerate() {
+        // The first member stands behind what led here: the margin, or the dash of an item.
+        if i > 0 || !text.ends_with("- ") {
+            margin(text, depth);
+        }
+        let _ = write!(text, "{}:", scalar(key));
+        member(text, value, depth);
+    }
+}
+
+fn member(text: &mut String, value: &Value, depth: usize) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            text.push('\n');
+            object(text, members, depth + 1);
+        }
+        Value::Array(items) if !items.is_empty() => {
+            text.push('\n');
+            list(text, items, depth);
+        }
+        Value::String(lines) if is_block(lines) => block(text, lines, depth + 1),
+        other => {
+            let _ = writeln!(text, " {}", inline(other));
+        }
+    }
+}
+
+fn list(text: &mut String, items: &[Value], depth: usize) {
+    for item in items {
+        margin(text, depth);
+        text.push_str("- ");
+        match item {
+            Value::Object(members) if !members.is_empty() => object(text, members, depth + 1),
+            other => {
+                let _ = writeln!(text, "{}", inline(other));
+            }
+        }
+    }
+}
+
+fn margin(text: &mut String, depth: usize) {
+    for _ in 0..depth {
+        text.push_str("  ");
+    }
+}
+
+/// Lines of text read better as lines.
+fn is_block(text: &str) -> bool {
+    let printable = |c: char| c == '\n' || c == '\t' || !c.is_control();
+    text.trim_end_matches('\n').contains('\n')
+        && text.chars().all(printable)
+        && !text.starts_with([' ', '\n', '\t'])
+}
+
+fn block(text: &mut String, lines: &str, depth: usize) {
+    text.push_str(if lines.ends_with('\n') { " |\n" } else { " |-\n" });
+    for line in lines.lines() {
+        if !line.is_empty() {
+            margin(text, depth);
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+}
+
+fn inline(value: &Value) -> String {
+    match value {
+        Value::String(text) => scalar(text),
+        other => other.to_string(),
+    }
+}
+
+/// Plain where no reader could take it for anything else, else quoted as in JSON.
+fn scalar(text: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || "_-./@$%+=~^".contains(c);
+    let inner = |c: char| word(c) || " :,()[]{}<>;'\"`*&!?|#\\".contains(c) || !c.is_ascii();
+    let lead = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || "_/.".contains(c));
+    let plain = lead
+        && text.chars().all(|c| inner(c) && !c.is_control())
+        && !text.contains(": ")
+        && !text.contains(" #")
+        && !text.ends_with([' ', ':'])
+        && !is_literal(text);
+    if plain { text.to_owned() } else { Value::String(text.to_owned()).to_string() }
+}
+
+/// Words that YAML readers take for something else than text.
+fn is_literal(text: &str) -> bool {
+    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", ".nan", ".inf"];
+    words.iter().any(|word| text.eq_ignore_ascii_case(word)) || text.parse::<f64>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use toolgate_sdk::serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn prints_objects_as_kubectl_would() {
+        let value = json!({
+            "apiVersion": "v1",
+            "metadata": {"name": "web", "labels": {}, "annotations": {"a.b/c": "1"}},
+            "spec": {
+                "args": ["--port", "80", "- x", "[[1]]"],
+                "containers": [{"name": "app", "ports": [{"containerPort": 80}]}, {"name": "b"}],
+                "nested": [[1, 2], []],
+                "empty": null,
+            },
+            "data": {"conf": "a: 1\n\nb: 2\n", "last": "x\ny", "odd": " x\ny"},
+        });
+        expect![[r#"
+            apiVersion: v1
+            data:
+              conf: |
+                a: 1
+
+                b: 2
+              last: |-
+                x
+                y
+              odd: " x\ny"
+            metadata:
+              annotations:
+                a.b/c: "1"
+              labels: {}
+              name: web
+            spec:
+              args:
+              - "--port"
+              - "80"
+              - "- x"
+              - "[[1]]"
+              containers:
+              - name: app
+                ports:
+                - containerPort: 80
+              - name: b
+              empty: null
+              nested:
+              - [1,2]
+              - []
+        "#]]
+        .assert_eq(&print(&value));
+    }
+
+    #[test]
+    fn quotes_what_could_be_taken_for_something_else() {
+        for (text, expected) in [
+            ("Running", "Running"),
+            ("100m", "\"100m\""),
+            ("true", "\"true\""),
+            ("No", "\"No\""),
+            ("1.5", "\"1.5\""),
+            ("", "\"\""),
+            ("a: b", "\"a: b\""),
+            ("a #b", "\"a #b\""),
+            ("a:b", "a:b"),
+            ("a:", "\"a:\""),
+            ("*x", "\"*x\""),
+            ("größe", "größe"),
+            ("inf", "\"inf\""),
+            ("back-off 5m0s restarting", "back-off 5m0s restarting"),
+        ] {
+            assert_eq!(scalar(text), expected);
+        }
+    }
+}
