@@ -20,6 +20,7 @@ pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
     let http = HttpConfig {
         allowed_hosts: http.allowed_hosts,
         allowed_origins: http.allowed_origins,
+        reread_every: http.reread_every,
         ..HttpConfig::default()
     };
     let say = |address| {
@@ -42,6 +43,7 @@ pub(super) async fn until_stopped(
         Some(address) => Some(Listener::bind(address, false).await?),
         None => None,
     };
+    let reread_every = http.reread_every;
     let house = build(config).await?;
     let stop = interrupted();
     announce(&house);
@@ -51,7 +53,7 @@ pub(super) async fn until_stopped(
             say(listener.local_addr())?;
             transport::serve_http(tools, listener, http, stop).await
         }
-        None => transport::serve_stdio(tools, desk.user(), stop).await,
+        None => transport::serve_stdio(tools, desk.user(), reread_every, stop).await,
     };
     house.close().await;
     served?;

@@ -35,7 +35,7 @@ async fn request(door: Door, what: wit::Restart) -> Result<wit::Outcome, Shut> {
         principal: call.principal.clone(),
         plugin: offer.plugin.clone(),
         digest: offer.digest.clone(),
-        tool: call.tool.clone(),
+        tool: door.tool()?,
         verb: Verb::Restart,
         target: workload,
         reason: reason.map(|reason| quotation(&reason)),

@@ -1,0 +1,186 @@
+//! What the house tells of itself, as resources that no plugin offers: what the caller may do, and
+//! which clusters there are. Owns these documents; decides nothing, and reads no cluster. A call of
+//! them is on record and admitted like any other.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::call::{Content, Outcome};
+use crate::domain::capability::{Capability, Tier};
+use crate::domain::grant::Grants;
+use crate::domain::mode::Mode;
+use crate::domain::resource::ResourceListing;
+use crate::domain::subject::Subject;
+use crate::domain::uri::ResourceUri;
+use crate::governance::admission::{Governor, Offer, Permit};
+use crate::sandbox::Sandbox;
+use crate::schema::Schema;
+
+/// What can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Document {
+    Permissions,
+    Clusters,
+}
+
+impl Document {
+    const ALL: [Self; 2] = [Self::Permissions, Self::Clusters];
+
+    fn uri(self) -> &'static str {
+        match self {
+            Self::Permissions => "toolgate://permissions",
+            Self::Clusters => "toolgate://clusters",
+        }
+    }
+
+    fn listing(self) -> Option<ResourceListing> {
+        let (name, title, description) = match self {
+            Self::Permissions => (
+                "permissions",
+                "Your permissions",
+                "What you may do here: the tools that you may call with their tiers, and how far \
+                 each plugin's capabilities reach.",
+            ),
+            Self::Clusters => (
+                "clusters",
+                "Clusters",
+                "The clusters that some plugin may reach, and the one that is meant where none is \
+                 named.",
+            ),
+        };
+        Some(ResourceListing {
+            name: name.parse().ok()?,
+            plugin: None,
+            uri: self.uri().parse().ok()?,
+            title: Some(title.to_owned()),
+            description: description.to_owned(),
+            mime_type: Some("application/json".to_owned()),
+        })
+    }
+
+    fn of(uri: &ResourceUri) -> Option<Self> {
+        Self::ALL.into_iter().find(|document| document.uri() == uri.as_str())
+    }
+}
+
+/// The documents, as clients see them.
+pub fn listings() -> impl Iterator<Item = Arc<ResourceListing>> {
+    static LISTINGS: LazyLock<Vec<Arc<ResourceListing>>> = LazyLock::new(|| {
+        Document::ALL.into_iter().filter_map(Document::listing).map(Arc::new).collect()
+    });
+    LISTINGS.iter().cloned()
+}
+
+/// What admission looks at, where the subject is one of them.
+pub fn offer(subject: &Subject) -> Option<Arc<Offer>> {
+    static OFFER: LazyLock<Option<Arc<Offer>>> = LazyLock::new(|| {
+        Some(Arc::new(Offer {
+            plugin: "toolgate".parse().ok()?,
+            digest: concat!("toolgate ", env!("CARGO_PKG_VERSION")).to_owned(),
+            uses: BTreeSet::new(),
+            tier: Tier::Ambient,
+            arguments: Schema::compile(r#"{"type":"object","maxProperties":0}"#).ok()?,
+        }))
+    });
+    document(subject).and_then(|_| OFFER.clone())
+}
+
+fn document(subject: &Subject) -> Option<Document> {
+    match subject {
+        Subject::Resource(uri) => Document::of(uri),
+        Subject::Tool(_) | Subject::Prompt(_) | Subject::Completion { .. } => None,
+    }
+}
+
+/// Reads a document that was admitted.
+///
+/// # Errors
+/// The permit, where it is for something else.
+pub fn read(permit: Permit, governor: &Governor, sandbox: &Sandbox) -> Result<Outcome, Permit> {
+    let Some(document) = document(&permit.call().subject) else { return Err(permit) };
+    let value = match document {
+        Document::Permissions => permissions(&permit, governor, sandbox),
+        Document::Clusters => clusters(sandbox),
+    };
+    Ok(Outcome::Content(Content {
+        text: value.to_string(),
+        mime_type: Some("application/json".to_owned()),
+        truncated: false,
+        provenance: Vec::new(),
+    }))
+}
+
+fn permissions(permit: &Permit, governor: &Governor, sandbox: &Sandbox) -> Value {
+    let tools = sandbox.tools().map(|tool| &tool.listing);
+    let tools = tools.filter(|listing| governor.admits(listing.tier).is_ok()).map(|listing| {
+        json!({
+            "name": listing.name.as_str(),
+            "plugin": listing.plugin.as_str(),
+            "tier": listing.tier.as_str(),
+        })
+    });
+    let plugins = sandbox.plugins().iter().map(|plugin| {
+        let asked = plugin.manifest.capabilities.keys();
+        json!({
+            "name": plugin.manifest.id.as_str(),
+            "capabilities": granted(asked, &plugin.terms.grants),
+        })
+    });
+    let Mode { read_only, dry_run, namespaces } = governor.mode();
+    json!({
+        "principal": permit.call().principal.to_string(),
+        "mode": {
+            "read_only": read_only,
+            "dry_run": dry_run,
+            "namespaces": namespaces.as_slice(),
+        },
+        "tools": tools.collect::<Vec<_>>(),
+        "plugins": plugins.collect::<Vec<_>>(),
+    })
+}
+
+/// What both keys give, and how far it reaches.
+fn granted<'a>(asked: impl Iterator<Item = &'a Capability>, grants: &Grants) -> Map<String, Value> {
+    let one = |capability: &Capability| {
+        let mut told = Map::new();
+        told.insert("tier".to_owned(), json!(capability.tier().as_str()));
+        if let Some(scope) = grants.scope(*capability) {
+            told.insert("clusters".to_owned(), json!(scope.clusters.as_slice()));
+            told.insert("namespaces".to_owned(), json!(scope.namespaces.as_slice()));
+            told.insert("kinds".to_owned(), json!(scope.kinds.as_slice()));
+            told.insert("names".to_owned(), json!(scope.names.as_slice()));
+        }
+        (capability.to_string(), Value::Object(told))
+    };
+    asked.filter(|capability| grants.has(**capability)).map(one).collect()
+}
+
+/// A cluster that no grant reaches is not told of.
+fn clusters(sandbox: &Sandbox) -> Value {
+    let (clusters, default) = sandbox.clusters();
+    let is_reached = |name: &str| {
+        let mut grants = sandbox.plugins().iter().flat_map(|plugin| plugin.terms.grants.iter());
+        grants.any(|(_, scope)| scope.clusters.contains(name))
+    };
+    let reached = clusters.iter().filter(|cluster| is_reached(cluster.as_str()));
+    let told = reached
+        .map(|cluster| json!({"name": cluster.as_str(), "default": Some(cluster) == default}));
+    json!({"clusters": told.collect::<Vec<_>>()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offers_its_documents_and_nothing_else() {
+        let names: Vec<_> = listings().map(|listing| listing.uri.to_string()).collect();
+        assert_eq!(names, ["toolgate://permissions", "toolgate://clusters"]);
+        let subject = |uri: &str| Subject::Resource(uri.parse().unwrap());
+        assert!(names.iter().all(|uri| offer(&subject(uri)).is_some()));
+        assert!(offer(&subject("toolgate://other")).is_none());
+        assert!(offer(&Subject::Tool("permissions".parse().unwrap())).is_none());
+    }
+}
