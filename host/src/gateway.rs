@@ -88,7 +88,7 @@ impl Gateway {
         let verdict = self.governor.admit(call, offer);
         trail.decided(&verdict).await?;
         let CallContext { progress, cancel } = context;
-        let (outcome, cost) = match permissions::read(verdict?, &self.governor, &self.sandbox) {
+        let (outcome, cost) = match permissions::told(verdict?, &self.governor, &self.sandbox) {
             Ok(told) => (told, Cost::default()),
             Err(permit) => self.sandbox.run(permit, &trail, progress, cancel).await, // Spent here.
         };

@@ -1,6 +1,6 @@
-//! What the house tells of itself, as resources that no plugin offers: what the caller may do, and
-//! which clusters there are. Owns these documents; decides nothing, and reads no cluster. A call of
-//! them is on record and admitted like any other.
+//! What the house tells of itself, and no plugin could: what the caller may do, and which clusters
+//! there are, as resources and as values for an argument that is called `cluster`. Decides nothing,
+//! and reads no cluster. A call of it is on record and admitted like any other.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -10,13 +10,18 @@ use serde_json::{Map, Value, json};
 use crate::domain::call::{Content, Outcome};
 use crate::domain::capability::{Capability, Tier};
 use crate::domain::grant::Grants;
+use crate::domain::limits::COMPLETIONS_MAX;
 use crate::domain::mode::Mode;
+use crate::domain::name::ClusterName;
 use crate::domain::resource::ResourceListing;
 use crate::domain::subject::Subject;
 use crate::domain::uri::ResourceUri;
 use crate::governance::admission::{Governor, Offer, Permit};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Plugin, Sandbox};
 use crate::schema::Schema;
+
+/// The argument that the house completes: a plugin does not know which clusters there are.
+const CLUSTER: &str = "cluster";
 
 /// What can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,15 +99,22 @@ fn document(subject: &Subject) -> Option<Document> {
     }
 }
 
-/// Reads a document that was admitted.
+/// Tells what was admitted.
 ///
 /// # Errors
-/// The permit, where it is for something else.
-pub fn read(permit: Permit, governor: &Governor, sandbox: &Sandbox) -> Result<Outcome, Permit> {
-    let Some(document) = document(&permit.call().subject) else { return Err(permit) };
+/// The permit, where it is for something that a plugin offers.
+pub fn told(permit: Permit, governor: &Governor, sandbox: &Sandbox) -> Result<Outcome, Permit> {
+    let document = match &permit.call().subject {
+        Subject::Resource(uri) => Document::of(uri),
+        Subject::Completion { argument, of: _ } if argument.as_str() == CLUSTER => {
+            return Ok(Outcome::Values(proposed(&permit, sandbox)));
+        }
+        Subject::Tool(_) | Subject::Prompt(_) | Subject::Completion { .. } => None,
+    };
     let value = match document {
-        Document::Permissions => permissions(&permit, governor, sandbox),
-        Document::Clusters => clusters(sandbox),
+        None => return Err(permit),
+        Some(Document::Permissions) => permissions(&permit, governor, sandbox),
+        Some(Document::Clusters) => clusters(sandbox),
     };
     Ok(Outcome::Content(Content {
         text: value.to_string(),
@@ -110,6 +122,22 @@ pub fn read(permit: Permit, governor: &Governor, sandbox: &Sandbox) -> Result<Ou
         truncated: false,
         provenance: Vec::new(),
     }))
+}
+
+/// Clusters for an argument that is being typed: those that the plugin reaches which asks for it.
+fn proposed(permit: &Permit, sandbox: &Sandbox) -> Vec<String> {
+    let typed = permit.call().arguments.get(CLUSTER).and_then(Value::as_str).unwrap_or_default();
+    let asks = |plugin: &&Arc<Plugin>| plugin.manifest.id == permit.offer().plugin;
+    let plugin = sandbox.plugins().iter().find(asks);
+    let reached = |name: &str| plugin.is_some_and(|plugin| reaches(&plugin.terms.grants, name));
+    let (clusters, _) = sandbox.clusters();
+    let names = clusters.iter().map(ClusterName::as_str);
+    let fitting = names.filter(|name| name.starts_with(typed) && reached(name));
+    fitting.take(COMPLETIONS_MAX).map(str::to_owned).collect()
+}
+
+fn reaches(grants: &Grants, cluster: &str) -> bool {
+    grants.iter().any(|(_, scope)| scope.clusters.contains(cluster))
 }
 
 fn permissions(permit: &Permit, governor: &Governor, sandbox: &Sandbox) -> Value {
@@ -160,10 +188,8 @@ fn granted<'a>(asked: impl Iterator<Item = &'a Capability>, grants: &Grants) -> 
 /// A cluster that no grant reaches is not told of.
 fn clusters(sandbox: &Sandbox) -> Value {
     let (clusters, default) = sandbox.clusters();
-    let is_reached = |name: &str| {
-        let mut grants = sandbox.plugins().iter().flat_map(|plugin| plugin.terms.grants.iter());
-        grants.any(|(_, scope)| scope.clusters.contains(name))
-    };
+    let is_reached =
+        |name: &str| sandbox.plugins().iter().any(|plugin| reaches(&plugin.terms.grants, name));
     let reached = clusters.iter().filter(|cluster| is_reached(cluster.as_str()));
     let told = reached
         .map(|cluster| json!({"name": cluster.as_str(), "default": Some(cluster) == default}));

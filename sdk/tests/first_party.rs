@@ -10,8 +10,9 @@ const BYTES_MAX: usize = 11_700;
 /// The names of the fields and the hints that the host derives, for each tool.
 const FRAME_BYTES: usize = 150;
 
-/// The manifest and the definitions of every plugin, in order of name.
-fn plugins() -> Vec<(String, String)> {
+/// The manifest of every plugin, and the definitions of its tools, prompts or resources where it has
+/// any, in order of name.
+fn plugins(offers: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
     let mut folders: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -20,7 +21,11 @@ fn plugins() -> Vec<(String, String)> {
     let read = |path: &Path| {
         fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    let pair = |path: &Path| (read(&path.join("plugin.toml")), read(&path.join("definitions.txt")));
+    let pair = |path: &Path| {
+        let definitions = path.join(offers);
+        let definitions = if definitions.exists() { read(&definitions) } else { String::new() };
+        (read(&path.join("plugin.toml")), definitions)
+    };
     folders.iter().map(|path| pair(path)).collect()
 }
 
@@ -30,7 +35,7 @@ fn blocks(definitions: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn definitions_of_all_tools_stay_small() {
-    let plugins = plugins();
+    let plugins = plugins("definitions.txt");
     let n_tools: usize = plugins.iter().map(|(_, definitions)| blocks(definitions).count()).sum();
     let n_bytes: usize = plugins.iter().map(|(_, definitions)| definitions.len()).sum();
     assert!(n_tools >= 9, "only {n_tools} tools: a snapshot is missing");
@@ -39,16 +44,19 @@ fn definitions_of_all_tools_stay_small() {
 }
 
 #[test]
-fn manifests_list_the_tools_that_are_offered() {
-    for (manifest, definitions) in plugins() {
-        let mut listed: Vec<&str> = manifest
-            .lines()
-            .filter_map(|line| line.strip_prefix("[tools.")?.strip_suffix(']'))
-            .collect();
-        let mut offered: Vec<&str> =
-            blocks(&definitions).filter_map(|tool| tool.lines().next()).collect();
-        listed.sort_unstable();
-        offered.sort_unstable();
-        assert_eq!(listed, offered, "{manifest}");
+fn manifests_list_what_is_offered() {
+    for (table, file) in
+        [("tools", "definitions.txt"), ("prompts", "prompts.txt"), ("resources", "resources.txt")]
+    {
+        for (manifest, definitions) in plugins(file) {
+            let header = format!("[{table}.");
+            let listed = manifest.lines().filter_map(|line| line.strip_prefix(&header));
+            let mut listed: Vec<&str> = listed.filter_map(|line| line.strip_suffix(']')).collect();
+            let mut offered: Vec<&str> =
+                blocks(&definitions).filter_map(|offer| offer.lines().next()).collect();
+            listed.sort_unstable();
+            offered.sort_unstable();
+            assert_eq!(listed, offered, "{manifest}");
+        }
     }
 }

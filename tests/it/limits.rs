@@ -264,7 +264,7 @@ async fn newer_contract() {
 #[tokio::test]
 async fn no_tools() {
     check("wat/no-tools", json!({}), expect![[r#"
-        plugin `no-tools` does not load: no-tools.wasm: the component does not export `toolgate:plugin/tools@0.1.x`; build it against the contract's world `plugin`
+        plugin `no-tools` does not load: no-tools.wasm: the component does not export `toolgate:plugin/tools@0.1.x`, nor `prompts` or `resources`; build it against the contract's world `plugin`
     "#]]).await;
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use toolgate::backend::demo::DemoCluster;
 use toolgate::capability::progress::NoProgress;
 use toolgate::config::Config;
-use toolgate::domain::call::{Outcome, Call};
+use toolgate::domain::call::{Call, Outcome};
 use toolgate::domain::principal::Principal;
 use toolgate::domain::subject::Subject;
 use toolgate::gateway::{CallContext, CallError, Gateway, Tools as _};

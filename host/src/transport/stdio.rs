@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::jsonrpc::{self, Rejection};
 use super::server::{Callers, McpServer};
 use super::subscriptions::Pace;
-use super::{MESSAGE_BYTES_MAX, REREAD_EVERY, TransportError};
+use super::{MESSAGE_BYTES_MAX, TransportError};
 use crate::domain::principal::Principal;
 use crate::gateway::Tools;
 
@@ -44,28 +44,15 @@ pub async fn serve_stdio(
 ) -> Result<(), TransportError> {
     let principal = Principal::local(user);
     let (read, write) = (tokio::io::stdin(), tokio::io::stdout());
-    serve(tools, principal, (read, write), reread_every, shutdown).await
+    serve_io(tools, principal, read, write, reread_every, shutdown).await
 }
 
-/// Serves one client over any two streams, until `read` ends, `write` fails or `shutdown` fires.
+/// Serves one client over any two streams; what it watches is read again so often. Until `read` ends, `write` fails or `shutdown` fires.
 pub async fn serve_io<R, W>(
     tools: Arc<dyn Tools>,
     principal: Principal,
     read: R,
     write: W,
-    shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), TransportError>
-where
-    R: AsyncRead + Unpin + Send + 'static,
-    W: AsyncWrite + Unpin + Send + 'static,
-{
-    serve(tools, principal, (read, write), REREAD_EVERY, shutdown).await
-}
-
-async fn serve<R, W>(
-    tools: Arc<dyn Tools>,
-    principal: Principal,
-    (read, write): (R, W),
     reread_every: Duration,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), TransportError>

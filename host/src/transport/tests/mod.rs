@@ -3,6 +3,7 @@
 
 mod http;
 mod http_client;
+mod offers;
 mod stdio;
 
 use std::sync::{Arc, Mutex};
@@ -34,6 +35,10 @@ struct House {
 }
 
 impl House {
+    fn n_calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
     fn last_call(&self) -> Call {
         self.calls.lock().unwrap().last().unwrap().clone()
     }
@@ -72,7 +77,9 @@ impl House {
             Subject::Prompt(name) if name.as_str() == "broken" => {
                 Outcome::Trapped { internal: "SECRET".to_owned() }
             }
-            Subject::Resource(uri) if uri.as_str() == "fake://fixed" => content("as ever".to_owned()),
+            Subject::Resource(uri) if uri.as_str() == "fake://fixed" => {
+                content("as ever".to_owned())
+            }
             Subject::Resource(uri) if uri.as_str().ends_with("/gone/count") => {
                 Outcome::NotFound("there is no `gone`".to_owned())
             }
@@ -80,7 +87,8 @@ impl House {
                 content(self.calls.lock().unwrap().len().to_string())
             }
             Subject::Completion { argument, .. } if argument.as_str() == "namespace" => {
-                Outcome::Values(vec![format!("{}!", call.arguments["namespace"])])
+                let typed = call.arguments["namespace"].as_str().unwrap();
+                Outcome::Values(vec![format!("{typed}!")])
             }
             other => return Err(Refusal::Unknown(other.clone()).into()),
         })
