@@ -76,7 +76,7 @@ async fn completes_from_the_live_cluster_and_from_the_grant_only() {
     let recorded = house.record().text().await;
     for line in [
         "received  eve@os completion of `deployment` for safe-restart {\"deployment\":\"\",\"namespace\":\"kube-system\"}",
-        "used      kubernetes-read list Deployment kube-system in demo denied",
+        "used      kubernetes-read list demo:Deployment:kube-system/* denied",
         "completed values",
     ] {
         assert!(recorded.contains(line), "`{line}` is not in\n{recorded}");
@@ -109,7 +109,7 @@ async fn arguments_that_do_not_fit_reach_no_guest() {
     let failed =
         house.get(prompt("safe-restart"), json!({"namespace": "a b", "deployment": "web"})).await;
     assert!(failed.starts_with("tool-error: `namespace` is not the name"), "{failed}");
-    assert!(!house.record().text().await.contains("used "));
+    assert!(!house.record().text().await.contains("\nused "));
 }
 
 #[tokio::test]
@@ -124,7 +124,14 @@ async fn a_hostile_prompt_is_bounded_and_made_plain() {
         let came = house.get(prompt(name), json!({"text": "hi"})).await;
         seen.push_str(&format!("{name}: {came}\n"));
     }
-    expect![[""]].assert_eq(&seen);
+    expect![[r#"
+        mirror: messages: text=hi
+        giant: limit-exceeded: the prompt has 1048576 bytes; its limit `output_bytes_max` is 262144
+        crowd: trapped, for the log: it wrote 10000 messages; a prompt has 1 to 32
+        garbled: messages: red leftright zerowidth [redacted:aws-access-key]
+        trap: trapped, for the log: wasm trap: wasm `unreachable` instruction executed
+        sneak: tool-error: Error::Denied("the prompt `sneak` does not list `kubernetes-read` under `uses` in its plugin's manifest")
+    "#]].assert_eq(&seen);
     let values = house.get(argument("mirror", "text"), json!({"text": "v"})).await;
     assert_eq!(values.split(' ').count(), 101, "{values}");
     assert!(values.starts_with("values: v0 v1 "), "{values}");

@@ -74,7 +74,16 @@ async fn what_lies_outside_of_the_grant_is_not_there() {
     ] {
         seen.push_str(&format!("{}\n", read(&house, text).await));
     }
-    expect![[""]].assert_eq(&seen);
+    expect![[r#"
+        not-found: namespace `kube-system` not found in cluster `demo`, or not granted
+        not-found: namespace `no-such` not found in cluster `demo`, or not granted
+        not-found: cluster `blue` not found
+        not-found: Deployment `no-such` not found in namespace `shop` of cluster `demo`, or not granted
+        not-found: the kind of a workload is deployment, statefulset or daemonset
+        not-found: `Shop` is not a valid namespace: lower-case letters, digits and `-`, at most 63
+        refused, unknown-resource: there is no resource `k8s://demo/secrets`
+        refused, unknown-resource: there is no resource `toolgate://secrets`
+    "#]].assert_eq(&seen);
 }
 
 #[tokio::test]
@@ -122,8 +131,104 @@ async fn tells_a_caller_what_it_may_do_and_no_more() {
     assert_eq!(clusters, r#"content: {"clusters":[{"default":true,"name":"blue"}]}"#);
     let told = read(&house, "toolgate://permissions").await;
     let told: Value = serde_json::from_str(told.strip_prefix("content: ").unwrap()).unwrap();
-    expect![[""]].assert_eq(&format!("{told:#}"));
-    expect![[""]].assert_eq(&house.record().text().await);
+    expect![[r#"
+        {
+          "mode": {
+            "dry_run": false,
+            "namespaces": [
+              "*"
+            ],
+            "read_only": true
+          },
+          "plugins": [
+            {
+              "capabilities": {
+                "kubernetes-events": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "read"
+                },
+                "kubernetes-read": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "Pod"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "read"
+                }
+              },
+              "name": "pods"
+            },
+            {
+              "capabilities": {
+                "kubernetes-restart": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "reversible"
+                }
+              },
+              "name": "remediation"
+            }
+          ],
+          "principal": "eve@os",
+          "tools": [
+            {
+              "name": "describe_pod",
+              "plugin": "pods",
+              "tier": "read"
+            },
+            {
+              "name": "get_pod_status",
+              "plugin": "pods",
+              "tier": "read"
+            },
+            {
+              "name": "list_failing_pods",
+              "plugin": "pods",
+              "tier": "read"
+            },
+            {
+              "name": "list_pods",
+              "plugin": "pods",
+              "tier": "read"
+            }
+          ]
+        }"#]].assert_eq(&format!("{told:#}"));
+    expect![[r#"
+        received  eve@os resource toolgate://clusters {}
+        admitted  toolgate (ambient)
+        completed content
+        received  eve@os resource toolgate://permissions {}
+        admitted  toolgate (ambient)
+        completed content
+    "#]].assert_eq(&house.record().text().await);
 }
 
 #[tokio::test]
@@ -135,7 +240,15 @@ async fn a_hostile_resource_is_bounded_and_made_plain() {
         let came = read(&house, &format!("hostile://{what}/text")).await;
         seen.push_str(&format!("{what}: {came}\n"));
     }
-    expect![[""]].assert_eq(&seen);
+    expect![[r#"
+        giant: limit-exceeded: the resource has 1048576 bytes; its limit `output_bytes_max` is 262144
+        garbled: content: red leftright zerowidth [redacted:aws-access-key]
+        escaped: content: {"password":"hunter2secret","text":"red"}
+        no-json: trapped, for the log: its content says JSON: it is not JSON: EOF while parsing an object at line 1 column 1
+        no-type: trapped, for the log: the media type of its content is none
+        namespaces: content: shop
+        a%20b: content: hostile://a%20b/text
+    "#]].assert_eq(&seen);
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ impl resources::Guest for Plugin {
             "giant" => Ok(content("x".repeat(GIANT_BYTES), None)),
             "garbled" => Ok(content(GARBLED.to_owned(), None)),
             "escaped" => {
-                let json = r#"{"text": "\u001b[31mred\u202e", "password": "hunter2secret"}"#;
+                let json = r#"{"text": "\u001b[31mred\u202e", "\u0041KIAIOSFODNN7EXAMPLE": "AKIAIOSFODNN7EXAMPL\u0045"}"#;
                 Ok(content(json.to_owned(), Some("application/json")))
             }
             "no-json" => Ok(content("{".to_owned(), Some("application/json"))),
