@@ -46,7 +46,7 @@ fn clipped(text: &str) -> String {
 
 #[test]
 fn every_guest_has_a_test() {
-    let tests = include_str!("limits.rs");
+    let tests = concat!(include_str!("limits.rs"), include_str!("prompts.rs"));
     let names = |folder: &str, name: fn(&str) -> Option<&str>| -> Vec<String> {
         let entries = std::fs::read_dir(repository().join(folder)).unwrap();
         let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -442,7 +442,7 @@ async fn giant_output() {
 #[tokio::test]
 async fn list_calls_host() {
     check("guests/list-calls-host", json!({}), expect![[r#"
-        plugin `list-calls-host` does not load: its `list`: it called `log`, but imports are closed while tools are listed
+        plugin `list-calls-host` does not load: its `list`: it called `log`, but imports are closed while it lists what it offers
     "#]]).await;
 }
 

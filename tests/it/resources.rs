@@ -220,7 +220,8 @@ async fn tells_a_caller_what_it_may_do_and_no_more() {
               "tier": "read"
             }
           ]
-        }"#]].assert_eq(&format!("{told:#}"));
+        }"#]]
+    .assert_eq(&format!("{told:#}"));
     expect![[r#"
         received  eve@os resource toolgate://clusters {}
         admitted  toolgate (ambient)
@@ -228,7 +229,8 @@ async fn tells_a_caller_what_it_may_do_and_no_more() {
         received  eve@os resource toolgate://permissions {}
         admitted  toolgate (ambient)
         completed content
-    "#]].assert_eq(&house.record().text().await);
+    "#]]
+    .assert_eq(&house.record().text().await);
 }
 
 #[tokio::test]
@@ -243,7 +245,7 @@ async fn a_hostile_resource_is_bounded_and_made_plain() {
     expect![[r#"
         giant: limit-exceeded: the resource has 1048576 bytes; its limit `output_bytes_max` is 262144
         garbled: content: red leftright zerowidth [redacted:aws-access-key]
-        escaped: content: {"password":"hunter2secret","text":"red"}
+        escaped: content: {"[redacted:aws-access-key]":"[redacted:aws-access-key]","text":"red"}
         no-json: trapped, for the log: its content says JSON: it is not JSON: EOF while parsing an object at line 1 column 1
         no-type: trapped, for the log: the media type of its content is none
         namespaces: content: shop
