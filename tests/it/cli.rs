@@ -412,7 +412,7 @@ fn the_demo_says_what_to_do_next() {
         }
     }
     expect![[r#"
-        <time>  INFO toolgate::cli::commands::serve: plugins are loaded n_plugins=6 n_failed=0 n_tools=9
+        <time>  INFO toolgate::cli::commands::serve: plugins are loaded n_plugins=8 n_failed=0 n_tools=9 n_prompts=6 n_resources=6
 
         The incident is served to MCP clients on
 

@@ -64,8 +64,9 @@ pub(super) async fn until_stopped(
 fn announce(house: &House) {
     let sandbox = house.gateway.sandbox();
     let (n_plugins, n_failed) = (sandbox.plugins().len(), sandbox.failures().len());
-    let n_tools = sandbox.tools().count();
-    tracing::info!(n_plugins, n_failed, n_tools, "plugins are loaded");
+    let (n_tools, n_prompts, n_resources) =
+        (sandbox.tools().count(), sandbox.prompts().count(), sandbox.resources().count());
+    tracing::info!(n_plugins, n_failed, n_tools, n_prompts, n_resources, "plugins are loaded");
 }
 
 impl From<TransportError> for Complaint {
