@@ -43,7 +43,7 @@ fn what_is_there_and_what_it_may() {
         --- exit code 0
 
         $ toolgate plugins
-        PLUGIN       VERSION  DIGEST        TOOLS                                                       ASKS FOR                            SIZE
+        PLUGIN       VERSION  DIGEST        OFFERS                                                      ASKS FOR                            SIZE
         pods         0.1.0    <digest>  describe_pod, get_pod_status, list_failing_pods, list_pods  kubernetes-events, kubernetes-read  <n> KB
         remediation  0.1.0    <digest>  restart_deployment                                          kubernetes-restart                  <n> KB
         --- exit code 0
@@ -187,6 +187,7 @@ fn what_a_component_could_do() {
     expect![[r#"
         $ toolgate inspect restart.wasm
         sha256     <digest>
+        offers     tools
 
         IMPORTS                                   FUNCTIONS  IN WORDS
         toolgate:plugin/types@0.1.0                          shared words of the contract; no authority
@@ -195,6 +196,7 @@ fn what_a_component_could_do() {
 
         $ toolgate inspect http.wasm
         sha256     <digest>
+        offers     tools
 
         IMPORTS                FUNCTIONS            IN WORDS
         wasi:http/types@0.2.6  [constructor]fields  never granted: network; this host refuses the plugin
@@ -202,6 +204,7 @@ fn what_a_component_could_do() {
 
         $ toolgate inspect shell.wasm
         sha256     <digest>
+        offers     tools
 
         IMPORTS                FUNCTIONS  IN WORDS
         evil:host/shell@1.0.0  exec       unknown to this host, which refuses the plugin
@@ -209,6 +212,7 @@ fn what_a_component_could_do() {
 
         $ toolgate inspect trap.wasm
         sha256     <digest>
+        offers     tools
 
         It imports nothing: it can compute, and nothing else.
         --- exit code 0
