@@ -88,9 +88,11 @@ impl Gateway {
         let verdict = self.governor.admit(call, offer);
         trail.decided(&verdict).await?;
         let CallContext { progress, cancel } = context;
-        let (outcome, cost) = match permissions::told(verdict?, &self.governor, &self.sandbox) {
-            Ok(told) => (told, Cost::default()),
-            Err(permit) => self.sandbox.run(permit, &trail, progress, cancel).await, // Spent here.
+        let permit = verdict?; // Spent below, one way or the other.
+        let (outcome, cost) = if permissions::answers(&permit.call().subject) {
+            (permissions::told(permit, &self.governor, &self.sandbox), Cost::default())
+        } else {
+            self.sandbox.run(permit, &trail, progress, cancel).await
         };
         trail.close(&outcome);
         Ok((outcome, cost))

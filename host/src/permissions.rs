@@ -99,29 +99,39 @@ fn document(subject: &Subject) -> Option<Document> {
     }
 }
 
-/// Tells what was admitted.
-///
-/// # Errors
-/// The permit, where it is for something that a plugin offers.
-pub fn told(permit: Permit, governor: &Governor, sandbox: &Sandbox) -> Result<Outcome, Permit> {
-    let document = match &permit.call().subject {
-        Subject::Resource(uri) => Document::of(uri),
-        Subject::Completion { argument, of: _ } if argument.as_str() == CLUSTER => {
-            return Ok(Outcome::Values(proposed(&permit, sandbox)));
-        }
-        Subject::Tool(_) | Subject::Prompt(_) | Subject::Completion { .. } => None,
-    };
-    let value = match document {
-        None => return Err(permit),
+fn is_cluster(subject: &Subject) -> bool {
+    match subject {
+        Subject::Completion { argument, of: _ } => argument.as_str() == CLUSTER,
+        Subject::Tool(_) | Subject::Prompt(_) | Subject::Resource(_) => false,
+    }
+}
+
+/// Whether the house answers by itself.
+pub fn answers(subject: &Subject) -> bool {
+    is_cluster(subject) || document(subject).is_some()
+}
+
+/// Answers what was admitted: the permit is spent here.
+#[expect(clippy::needless_pass_by_value, reason = "a permit is spent")]
+pub fn told(permit: Permit, governor: &Governor, sandbox: &Sandbox) -> Outcome {
+    let subject = &permit.call().subject;
+    if is_cluster(subject) {
+        return Outcome::Values(proposed(&permit, sandbox));
+    }
+    let value = match document(subject) {
         Some(Document::Permissions) => permissions(&permit, governor, sandbox),
         Some(Document::Clusters) => clusters(sandbox),
+        None => {
+            let internal = format!("the house has no {subject} of its own");
+            return Outcome::HostFailed { internal };
+        }
     };
-    Ok(Outcome::Content(Content {
+    Outcome::Content(Content {
         text: value.to_string(),
         mime_type: Some("application/json".to_owned()),
         truncated: false,
         provenance: Vec::new(),
-    }))
+    })
 }
 
 /// Clusters for an argument that is being typed: those that the plugin reaches which asks for it.

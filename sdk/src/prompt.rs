@@ -1,5 +1,7 @@
 //! One prompt: from a function with types to what the contract exports, and back.
 
+use std::fmt::Write as _;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -134,11 +136,12 @@ pub fn print(definitions: &[Definition]) -> String {
     let mut text = String::new();
     for prompt in definitions {
         let title = prompt.title.as_deref().unwrap_or_default();
-        text.push_str(&format!("{}\n{title}\n{}\n", prompt.name, prompt.description));
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}\n{title}\n{}", prompt.name, prompt.description);
         for argument in &prompt.arguments {
             let need = if argument.required { "required" } else { "optional" };
             let description = argument.description.as_deref().unwrap_or_default();
-            text.push_str(&format!("  {} ({need}): {description}\n", argument.name));
+            let _ = writeln!(text, "  {} ({need}): {description}", argument.name);
         }
         text.push('\n');
     }
@@ -159,7 +162,8 @@ mod tests {
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of every prompt")]
     fn look(args: Args) -> Result<String, PromptError> {
-        Ok(format!("{} of {}", args.namespace, args.cluster.as_deref().unwrap_or("the default")))
+        let Args { namespace, cluster } = args;
+        Ok(format!("{namespace} of {}", cluster.as_deref().unwrap_or("the default")))
     }
 
     fn given(pairs: &[(&str, &str)]) -> Vec<Given> {

@@ -23,7 +23,7 @@ const BROWSE: &str = r#"
 const OFTEN: Duration = Duration::from_millis(50);
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn uri(text: &str) -> Subject {
     Subject::Resource(text.parse().unwrap())

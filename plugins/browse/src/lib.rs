@@ -104,7 +104,8 @@ toolgate_sdk::resources! {
 }
 
 fn namespaces(place: InCluster) -> Result<Content, ResourceError> {
-    let mut found = kubernetes_read::list_namespaces(Some(&place.cluster))?;
+    let InCluster { cluster } = place;
+    let mut found = kubernetes_read::list_namespaces(Some(&cluster))?;
     let truncated = found.len() > ROWS_MAX;
     found.truncate(ROWS_MAX);
     Ok(Content::json(&Namespaces::of(found))?.truncated(truncated))

@@ -129,7 +129,8 @@ fn draws_what_a_workload_owns_and_nothing_else() {
           w["StatefulSet/web"]
           w --> p0["Pod/web-0: Running#quot;]; click #lt;b#gt;#35;1#lt;/b#gt;"]:::failing
           classDef failing stroke:#c00,stroke-width:2px
-    "#]].assert_eq(&(deployment.text + &stateful.text));
+    "#]]
+    .assert_eq(&(deployment.text + &stateful.text));
 }
 
 #[test]

@@ -59,7 +59,7 @@ struct Restart {
 }
 
 #[arguments]
-struct Deployment {
+struct Change {
     /// The namespace that is deployed to.
     namespace: String,
     /// The deployment that is about to change.
@@ -285,8 +285,8 @@ fn safe_restart(asked: Restart) -> Result<String, PromptError> {
     Ok(book.write())
 }
 
-fn pre_deploy_check(asked: Deployment) -> Result<String, PromptError> {
-    let Deployment { namespace, deployment, image, cluster } = asked;
+fn pre_deploy_check(asked: Change) -> Result<String, PromptError> {
+    let Change { namespace, deployment, image, cluster } = asked;
     let place = Place::new(cluster, Some(namespace))?;
     let deployment = checked("deployment", &deployment)?;
     let mut book = Runbook::new(
