@@ -1,4 +1,4 @@
-//! The life of one tool call, on one screen. Knows the order of the steps and no rule.
+//! The life of one call, on one screen. Knows the order of the steps and no rule.
 
 use std::sync::Arc;
 
@@ -6,13 +6,16 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::capability::ProgressSink;
-use crate::domain::call::{Cost, Outcome, ToolCall};
+use crate::domain::call::{Call, Cost, Outcome};
 use crate::domain::decision::Refusal;
 use crate::domain::name::ToolName;
 use crate::domain::principal::Principal;
+pub use crate::domain::prompt::PromptListing;
+pub use crate::domain::resource::ResourceListing;
 pub use crate::domain::tool::ToolListing;
 use crate::governance::admission::Governor;
 use crate::governance::audit::{AuditError, AuditLog};
+use crate::permissions;
 use crate::sandbox::Sandbox;
 
 /// What a call is given beside its arguments.
@@ -43,8 +46,14 @@ pub trait Tools: Send + Sync + 'static {
     /// One tool, whoever may call it.
     fn tool(&self, name: &ToolName) -> Option<Arc<ToolListing>>;
 
+    /// The prompts, in order of name.
+    fn prompts(&self, principal: &Principal) -> Vec<Arc<PromptListing>>;
+
+    /// The resources and families of resources: what the house tells of itself, then the others.
+    fn resources(&self, principal: &Principal) -> Vec<Arc<ResourceListing>>;
+
     /// Runs one call.
-    async fn call(&self, call: ToolCall, context: CallContext) -> Result<Outcome, CallError>;
+    async fn call(&self, call: Call, context: CallContext) -> Result<Outcome, CallError>;
 }
 
 /// The house, in the order in which a call walks through it.
@@ -71,15 +80,20 @@ impl Gateway {
     /// Why it was not run.
     pub async fn call_with_cost(
         &self,
-        call: ToolCall,
+        call: Call,
         context: CallContext,
     ) -> Result<(Outcome, Cost), CallError> {
         let trail = Arc::new(self.audit.open_trail(&call).await?); // No record, no call.
-        let offer = self.sandbox.tool(&call.tool).map(|tool| Arc::clone(&tool.offer));
+        let offer = permissions::offer(&call.subject).or_else(|| self.sandbox.offer(&call.subject));
         let verdict = self.governor.admit(call, offer);
         trail.decided(&verdict).await?;
         let CallContext { progress, cancel } = context;
-        let (outcome, cost) = self.sandbox.run(verdict?, &trail, progress, cancel).await; // The permit is spent here.
+        let permit = verdict?; // Spent below, one way or the other.
+        let (outcome, cost) = if permissions::answers(&permit.call().subject) {
+            (permissions::told(permit, &self.governor, &self.sandbox), Cost::default())
+        } else {
+            self.sandbox.run(permit, &trail, progress, cancel).await
+        };
         trail.close(&outcome);
         Ok((outcome, cost))
     }
@@ -96,7 +110,16 @@ impl Tools for Gateway {
         self.sandbox.tool(name).map(|tool| Arc::clone(&tool.listing))
     }
 
-    async fn call(&self, call: ToolCall, context: CallContext) -> Result<Outcome, CallError> {
+    fn prompts(&self, _principal: &Principal) -> Vec<Arc<PromptListing>> {
+        self.sandbox.prompts().map(|prompt| Arc::clone(&prompt.listing)).collect()
+    }
+
+    fn resources(&self, _principal: &Principal) -> Vec<Arc<ResourceListing>> {
+        let offered = self.sandbox.resources().map(|resource| Arc::clone(&resource.listing));
+        permissions::listings().chain(offered).collect()
+    }
+
+    async fn call(&self, call: Call, context: CallContext) -> Result<Outcome, CallError> {
         self.call_with_cost(call, context).await.map(|(outcome, _)| outcome)
     }
 }

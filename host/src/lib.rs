@@ -1,6 +1,6 @@
 //! Toolgate: an MCP server whose tools are WebAssembly components that hold only granted functions.
 //!
-//! Read `ARCHITECTURE.md` for the map, then `gateway.rs`: the life of one tool call on one screen.
+//! Read `ARCHITECTURE.md` for the map, then `gateway.rs`: the life of one call on one screen.
 #![deny(unsafe_code)]
 #![cfg_attr(
     test,
@@ -25,6 +25,7 @@ pub mod domain;
 pub mod effects;
 pub mod gateway;
 pub mod governance;
+pub mod permissions;
 pub mod sandbox;
 pub mod schema;
 pub mod telemetry;

@@ -1,11 +1,13 @@
-//! Write Toolgate tools.
+//! Write Toolgate tools, prompts and resources.
 //!
-//! A plugin is a WebAssembly component that exports tools and imports authorities, one interface
-//! each. It has no network, no files and no clock; what it imports has to be asked for in its
-//! `plugin.toml` *and* granted by the operator. This crate owns what every author would otherwise
-//! write again: the [`plugin!`] macro, JSON Schemas ([`schema`]), text that people and models can
-//! read ([`Table`], [`age`], [`quantity`]), lists that do not stop at their first page ([`pages`]),
-//! objects of any kind ([`object`]) and answers to requests for writes ([`writes`]).
+//! A plugin is a WebAssembly component that exports tools, prompts or resources and imports
+//! authorities, one interface each. It has no network, no files and no clock; what it imports has
+//! to be asked for in its `plugin.toml` *and* granted by the operator. This crate owns what every
+//! author would otherwise
+//! write again: the macros [`plugin!`], [`prompts!`] and [`resources!`], JSON Schemas ([`schema`]),
+//! text that people and models can read ([`Table`], [`age`], [`quantity`]), lists that do not stop
+//! at their first page ([`pages`]), objects of any kind ([`object`]) and answers to requests for
+//! writes ([`writes`]).
 //!
 //! It must not decide anything about a cluster: that is the business of each plugin, and of the
 //! host.
@@ -67,13 +69,42 @@ pub mod bindings {
         pub_export_macro: true,
         generate_all,
     });
+
+    /// The export `prompts` by itself, so that a plugin exports what it offers and nothing else.
+    pub mod prompts {
+        wit_bindgen::generate!({
+            path: "wit",
+            inline: "package toolgate:sdk; world prompts-alone { export toolgate:plugin/prompts@0.1.0; }",
+            world: "toolgate:sdk/prompts-alone",
+            pub_export_macro: true,
+            export_macro_name: "export_prompts",
+            default_bindings_module: "$crate::bindings::prompts",
+            generate_all,
+        });
+    }
+
+    /// The export `resources` by itself.
+    pub mod resources {
+        wit_bindgen::generate!({
+            path: "wit",
+            inline: "package toolgate:sdk; world resources-alone { export toolgate:plugin/resources@0.1.0; }",
+            world: "toolgate:sdk/resources-alone",
+            pub_export_macro: true,
+            export_macro_name: "export_resources",
+            default_bindings_module: "$crate::bindings::resources",
+            generate_all,
+        });
+    }
 }
 
+pub mod complete;
 mod macros;
 mod moment;
 pub mod object;
 pub mod pages;
+pub mod prompt;
 pub mod quantity;
+pub mod resource;
 pub mod schema;
 mod table;
 pub mod tool;
@@ -85,7 +116,10 @@ pub use bindings::toolgate::plugin::{
     kubernetes_metrics, kubernetes_pause, kubernetes_read, kubernetes_restart, kubernetes_rollback,
     kubernetes_scale, kubernetes_secret_values, log, progress, types,
 };
+pub use complete::Asked;
 pub use moment::{age, duration};
+pub use prompt::{Messages, PromptError};
+pub use resource::{Content, ResourceError};
 pub use table::{Table, cut, one_line};
 pub use tool::Reply;
 pub use toolgate_sdk_macros::{arguments, output};
@@ -94,8 +128,8 @@ pub use {schemars, serde, serde_json};
 /// What nearly every plugin uses.
 pub mod prelude {
     pub use crate::{
-        Guest, Reply, Table, ToolError, age, arguments, config, cut, duration, kubernetes_events,
-        kubernetes_logs, kubernetes_read, kubernetes_restart, log, one_line, output, pages,
-        progress, types,
+        Asked, Content, Guest, Messages, PromptError, Reply, ResourceError, Table, ToolError, age,
+        arguments, complete, config, cut, duration, kubernetes_events, kubernetes_logs,
+        kubernetes_read, kubernetes_restart, log, one_line, output, pages, progress, types,
     };
 }

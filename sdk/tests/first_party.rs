@@ -20,8 +20,8 @@ struct FirstParty {
     definitions: String,
 }
 
-/// The plugins, in order of name.
-fn plugins() -> Vec<FirstParty> {
+/// The plugins that offer something of a sort, in order of name.
+fn plugins(file: &str) -> Vec<FirstParty> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
     let mut folders: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -30,10 +30,13 @@ fn plugins() -> Vec<FirstParty> {
     let read = |path: &Path| {
         fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    let of = |path: &PathBuf| FirstParty {
-        name: path.file_name().unwrap().to_string_lossy().into_owned(),
-        manifest: read(&path.join("plugin.toml")),
-        definitions: read(&path.join("definitions.txt")),
+    let of = |path: &PathBuf| {
+        let definitions = path.join(file);
+        FirstParty {
+            name: path.file_name().unwrap().to_string_lossy().into_owned(),
+            manifest: read(&path.join("plugin.toml")),
+            definitions: if definitions.exists() { read(&definitions) } else { String::new() },
+        }
     };
     folders.iter().map(of).collect()
 }
@@ -52,7 +55,7 @@ fn blocks(definitions: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn definitions_of_the_default_set_stay_small() {
-    let plugins = plugins();
+    let plugins = plugins("definitions.txt");
     let is_extra = |plugin: &&FirstParty| EXTRA.contains(&plugin.name.as_str());
     let (n_tools, n_bytes) = cost(plugins.iter().filter(|plugin| !is_extra(plugin)));
     assert!(n_tools >= 15, "only {n_tools} tools: a snapshot is missing");
@@ -64,16 +67,19 @@ fn definitions_of_the_default_set_stay_small() {
 }
 
 #[test]
-fn manifests_list_the_tools_that_are_offered() {
-    for FirstParty { manifest, definitions, .. } in plugins() {
-        let mut listed: Vec<&str> = manifest
-            .lines()
-            .filter_map(|line| line.strip_prefix("[tools.")?.strip_suffix(']'))
-            .collect();
-        let mut offered: Vec<&str> =
-            blocks(&definitions).filter_map(|tool| tool.lines().next()).collect();
-        listed.sort_unstable();
-        offered.sort_unstable();
-        assert_eq!(listed, offered, "{manifest}");
+fn manifests_list_what_is_offered() {
+    for (table, file) in
+        [("tools", "definitions.txt"), ("prompts", "prompts.txt"), ("resources", "resources.txt")]
+    {
+        for FirstParty { manifest, definitions, .. } in plugins(file) {
+            let header = format!("[{table}.");
+            let listed = manifest.lines().filter_map(|line| line.strip_prefix(&header));
+            let mut listed: Vec<&str> = listed.filter_map(|line| line.strip_suffix(']')).collect();
+            let mut offered: Vec<&str> =
+                blocks(&definitions).filter_map(|offer| offer.lines().next()).collect();
+            listed.sort_unstable();
+            offered.sort_unstable();
+            assert_eq!(listed, offered, "{manifest}");
+        }
     }
 }

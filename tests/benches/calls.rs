@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use toolgate::capability::progress::NoProgress;
-use toolgate::domain::call::{Cost, Outcome, ToolCall};
+use toolgate::domain::call::{Cost, Outcome, Call};
 use toolgate::domain::principal::Principal;
+use toolgate::domain::subject::Subject;
 use toolgate::gateway::{CallContext, Gateway, Tools as _};
 
 use crate::figures::{Samples, us};
@@ -160,11 +161,11 @@ async fn natively(house: &InstantHouse, arguments: &Value, rounds: Rounds) -> Re
 /// Two handlers that answer differently are not compared.
 async fn same_answer(house: &InstantHouse, arguments: &Value) -> Result<()> {
     let arguments = arguments.as_object().context("arguments are an object")?;
-    let call = ToolCall {
+    let call = Call {
         id: "bench0000000".parse()?,
         principal: Principal::local("bench"),
         client: None,
-        tool: TOOL.parse()?,
+        subject: Subject::Tool(TOOL.parse()?),
         arguments: arguments.clone(),
         traceparent: None,
     };

@@ -9,12 +9,14 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use toolgate::capability::Clock;
 use toolgate::config::Config;
-use toolgate::domain::call::{Cost, Outcome, ToolCall};
+use toolgate::domain::call::{Cost, Outcome, Call};
 use toolgate::domain::capability::Capability;
 use toolgate::domain::grant::Grants;
 use toolgate::domain::mode::Mode;
 use toolgate::domain::name::ToolName;
 use toolgate::domain::principal::Principal;
+use toolgate::domain::prompt::PromptListing;
+use toolgate::domain::resource::ResourceListing;
 use toolgate::domain::scope::{Patterns, Scope};
 use toolgate::domain::tool::ToolListing;
 use toolgate::gateway::{CallContext, CallError, Gateway, Tools};
@@ -133,7 +135,15 @@ impl Tools for Timed {
         self.gateway.tool(name)
     }
 
-    async fn call(&self, call: ToolCall, context: CallContext) -> Result<Outcome, CallError> {
+    fn prompts(&self, principal: &Principal) -> Vec<Arc<PromptListing>> {
+        self.gateway.prompts(principal)
+    }
+
+    fn resources(&self, principal: &Principal) -> Vec<Arc<ResourceListing>> {
+        self.gateway.resources(principal)
+    }
+
+    async fn call(&self, call: Call, context: CallContext) -> Result<Outcome, CallError> {
         let begun = Instant::now();
         let (outcome, cost) = self.gateway.call_with_cost(call, context).await?;
         let took = begun.elapsed();

@@ -51,7 +51,7 @@ fn what_is_there_and_what_it_may() {
         --- exit code 0
 
         $ toolgate plugins
-        PLUGIN       VERSION  DIGEST        TOOLS                                                       ASKS FOR                            SIZE
+        PLUGIN       VERSION  DIGEST        OFFERS                                                      ASKS FOR                            SIZE
         pods         0.1.0    <digest>  describe_pod, get_pod_status, list_failing_pods, list_pods  kubernetes-events, kubernetes-read  <n> KB
         remediation  0.1.0    <digest>  restart_deployment                                          kubernetes-restart                  <n> KB
         --- exit code 0
@@ -195,6 +195,7 @@ fn what_a_component_could_do() {
     expect![[r#"
         $ toolgate inspect restart.wasm
         sha256     <digest>
+        offers     tools
 
         IMPORTS                                   FUNCTIONS  IN WORDS
         toolgate:plugin/types@0.1.0                          shared words of the contract; no authority
@@ -203,6 +204,7 @@ fn what_a_component_could_do() {
 
         $ toolgate inspect http.wasm
         sha256     <digest>
+        offers     tools
 
         IMPORTS                FUNCTIONS            IN WORDS
         wasi:http/types@0.2.6  [constructor]fields  never granted: network; this host refuses the plugin
@@ -210,6 +212,7 @@ fn what_a_component_could_do() {
 
         $ toolgate inspect shell.wasm
         sha256     <digest>
+        offers     tools
 
         IMPORTS                FUNCTIONS  IN WORDS
         evil:host/shell@1.0.0  exec       unknown to this host, which refuses the plugin
@@ -217,6 +220,7 @@ fn what_a_component_could_do() {
 
         $ toolgate inspect trap.wasm
         sha256     <digest>
+        offers     tools
 
         It imports nothing: it can compute, and nothing else.
         --- exit code 0
@@ -420,7 +424,7 @@ fn the_demo_says_what_to_do_next() {
         }
     }
     expect![[r#"
-        <time>  INFO toolgate::cli::commands::serve: plugins are loaded n_plugins=6 n_failed=0 n_tools=9
+        <time>  INFO toolgate::cli::commands::serve: plugins are loaded n_plugins=8 n_failed=0 n_tools=9 n_prompts=6 n_resources=6
 
         The incident is served to MCP clients on
 

@@ -170,6 +170,98 @@ fn the_python_sdk_calls_every_tool_over_http() {
     }
 }
 
+/// Prompts, resources and completions; a restart of what is watched changes it.
+const OFFERS: &str = r#"
+    [serve]
+    reread_every_s = 1
+    [mode]
+    read_only = false
+    [approvals]
+    required = false
+    [clusters.demo]
+    demo = true
+    [grants.runbooks.kubernetes-read]
+    namespaces = ["shop"]
+    [grants.browse.kubernetes-read]
+    namespaces = ["shop"]
+    [grants.browse.kubernetes-logs]
+    namespaces = ["shop"]
+    [grants.remediation.kubernetes-restart]
+    namespaces = ["shop"]
+"#;
+
+fn check_offers(mode: (&str, &str, Option<&str>), http: bool) {
+    let (era, version, _) = mode;
+    let Some(python) = client("TOOLGATE_PYTHON") else { return };
+    let home = Home::new();
+    home.furnish(&["plugins/runbooks", "plugins/browse", "plugins/remediation"], OFFERS);
+    let watched = "k8s://demo/namespaces/shop/workloads/deployment/checkout";
+    let pods = "k8s://{cluster}/namespaces/{namespace}/pods/{pod}";
+    let checkout = json!({"namespace": "shop", "deployment": "checkout"});
+    let plan = json!({
+        "prompts": [["safe-restart", checkout], ["safe-restart", {}], ["no-such", {}]],
+        "resources": [
+            "toolgate://permissions",
+            "k8s://demo/namespaces",
+            "k8s://demo/namespaces/kube-system/workloads",
+            "k8s://demo/no-such",
+        ],
+        "complete": [
+            ["safe-restart", "deployment", "ch", {"namespace": "shop"}],
+            [pods, "cluster", "", {}],
+            [pods, "namespace", "s", {"cluster": "demo"}],
+            ["safe-restart", "no-such", "", {}],
+        ],
+        "watch": watched,
+        "change": ["restart_deployment", {"namespace": "shop", "deployment_name": "checkout"}],
+    });
+    let server = http.then(|| Http::start(&home, &["serve", "--http", "--listen", "127.0.0.1:0"]));
+    let target = match &server {
+        Some(server) => vec![server.url()],
+        None => vec![toolgate_tests::toolgate().to_str().unwrap().to_owned(), "serve".to_owned()],
+    };
+    let mut command = Command::new(python);
+    command.env_clear().envs(home.environment()).current_dir(home.path());
+    command.arg(repository().join("tests/clients/offers.py"));
+    command.arg(era).arg(plan.to_string()).args(target);
+    let seen = Printed::of(&command.output().unwrap()).json();
+    assert_eq!(seen["version"], version);
+    let names = |list: &str, key: &str| {
+        let listed = seen[list].as_array().unwrap().iter();
+        listed.map(|one| one[key].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("prompts", "name").len(), 6);
+    assert_eq!(names("resources", "uri"), ["toolgate://clusters", "toolgate://permissions"]);
+    assert!(names("templates", "uriTemplate").contains(&pods.to_owned()));
+    let text = seen["written"][0]["messages"][0]["content"]["text"].as_str().unwrap();
+    assert!(text.starts_with("Restart deployment `checkout` safely."), "{text}");
+    let codes = |list: &str| {
+        let answers = seen[list].as_array().unwrap().iter();
+        answers.map(|answer| answer["error"]["code"].as_i64().unwrap_or(0)).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("written"), [0, -32602, -32602]);
+    let missing = if version == "2026-07-28" { -32602 } else { -32002 };
+    assert_eq!(codes("read"), [0, 0, missing, missing]);
+    let values = seen["completed"].as_array().unwrap().iter();
+    let values: Vec<_> = values.map(|answer| &answer["completion"]["values"]).collect();
+    assert_eq!(values, [&json!(["checkout"]), &json!(["demo"]), &json!(["shop"]), &Value::Null]);
+    assert_eq!(seen["told"], watched);
+}
+
+#[test]
+fn the_python_sdk_is_offered_prompts_and_resources_over_stdio() {
+    for mode in MODES {
+        check_offers(mode, false);
+    }
+}
+
+#[test]
+fn the_python_sdk_is_offered_prompts_and_resources_over_http() {
+    for mode in MODES {
+        check_offers(mode, true);
+    }
+}
+
 /// One command of the Inspector: each is a client of its own, with a session of its own.
 struct Inspector<'a> {
     home: &'a Home,

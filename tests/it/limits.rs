@@ -46,7 +46,11 @@ fn clipped(text: &str) -> String {
 
 #[test]
 fn every_guest_has_a_test() {
-    let tests = concat!(include_str!("limits.rs"), include_str!("reading.rs"));
+    let tests = concat!(
+        include_str!("limits.rs"),
+        include_str!("reading.rs"),
+        include_str!("prompts.rs")
+    );
     let names = |folder: &str, name: fn(&str) -> Option<&str>| -> Vec<String> {
         let entries = std::fs::read_dir(repository().join(folder)).unwrap();
         let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -264,7 +268,7 @@ async fn newer_contract() {
 #[tokio::test]
 async fn no_tools() {
     check("wat/no-tools", json!({}), expect![[r#"
-        plugin `no-tools` does not load: no-tools.wasm: the component does not export `toolgate:plugin/tools@0.1.x`; build it against the contract's world `plugin`
+        plugin `no-tools` does not load: no-tools.wasm: the component does not export `toolgate:plugin/tools@0.1.x`, nor `prompts` or `resources`; build it against the contract's world `plugin`
     "#]]).await;
 }
 
@@ -442,7 +446,7 @@ async fn giant_output() {
 #[tokio::test]
 async fn list_calls_host() {
     check("guests/list-calls-host", json!({}), expect![[r#"
-        plugin `list-calls-host` does not load: its `list`: it called `log`, but imports are closed while tools are listed
+        plugin `list-calls-host` does not load: its `list`: it called `log`, but imports are closed while it lists what it offers
     "#]]).await;
 }
 

@@ -42,15 +42,15 @@ fn the_plugin_of_the_readme_is_the_one_that_the_sdk_compiles() {
 }
 
 #[test]
-fn every_tool_of_the_readme_is_there_and_none_is_missing() {
+fn every_tool_and_prompt_is_in_the_readme() {
     let readme = read("README.md");
     for entry in std::fs::read_dir(repository().join("plugins")).unwrap() {
         let manifest = entry.unwrap().path().join("plugin.toml");
         let manifest = std::fs::read_to_string(manifest).unwrap();
         for line in manifest.lines() {
-            let tool = line.strip_prefix("[tools.").and_then(|rest| rest.strip_suffix(']'));
-            if let Some(tool) = tool {
-                assert!(readme.contains(&format!("`{tool}`")), "README.md does not name `{tool}`");
+            let offer = line.strip_prefix("[tools.").or_else(|| line.strip_prefix("[prompts."));
+            if let Some(name) = offer.and_then(|rest| rest.strip_suffix(']')) {
+                assert!(readme.contains(&format!("`{name}`")), "README.md does not name `{name}`");
             }
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use toolgate::domain::principal::Principal;
 use toolgate::gateway::Tools;
-use toolgate::transport::serve_io;
+use toolgate::transport::{REREAD_EVERY, serve_io};
 use toolgate_tests::{House, repository};
 
 /// Every line that a client reads of a session in which it calls these tools, by id.
@@ -16,7 +16,8 @@ async fn session(house: &House, calls: &[(&str, Value)]) -> Vec<Value> {
     let (client, server) = tokio::io::duplex(1 << 20);
     let (read, write) = tokio::io::split(server);
     let tools: Arc<dyn Tools> = house.gateway().clone();
-    let serving = serve_io(tools, Principal::local("eve"), read, write, std::future::pending());
+    let serving =
+        serve_io(tools, Principal::local("eve"), read, write, REREAD_EVERY, std::future::pending());
     let serving = tokio::spawn(serving);
     let (from_server, mut to_server) = tokio::io::split(client);
     let mut lines = BufReader::new(from_server).lines();

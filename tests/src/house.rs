@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use toolgate::backend::demo::DemoCluster;
 use toolgate::capability::progress::NoProgress;
 use toolgate::config::Config;
-use toolgate::domain::call::{Outcome, ToolCall};
+use toolgate::domain::call::{Call, Outcome};
 use toolgate::domain::principal::Principal;
+use toolgate::domain::subject::Subject;
 use toolgate::gateway::{CallContext, CallError, Gateway, Tools as _};
 use toolgate::sandbox::Compiler;
 use toolgate::wiring::{self, APPROVALS_DIR, AUDIT_DIR, WiringError};
@@ -216,6 +217,13 @@ impl House {
         self.gateway().call(question(subject, tool, arguments), context).await
     }
 
+    /// Asks for anything and shows what came of it.
+    pub async fn get(&self, subject: Subject, arguments: Value) -> String {
+        let context =
+            CallContext { progress: Arc::new(NoProgress), cancel: CancellationToken::new() };
+        shown(&self.gateway().call(asked("eve", subject, arguments), context).await)
+    }
+
     /// Calls a tool and shows what came of it.
     pub async fn ask(&self, subject: &str, tool: &str, arguments: Value) -> String {
         shown(&self.call(subject, tool, arguments).await)
@@ -225,13 +233,17 @@ impl House {
 /// Numbers the calls of this process: their ids have to differ, nothing else.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-fn question(subject: &str, tool: &str, arguments: Value) -> ToolCall {
+fn question(who: &str, tool: &str, arguments: Value) -> Call {
+    asked(who, Subject::Tool(tool.parse().unwrap()), arguments)
+}
+
+fn asked(who: &str, subject: Subject, arguments: Value) -> Call {
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-    ToolCall {
+    Call {
         id: format!("call{:012}", CALLS.fetch_add(1, Ordering::Relaxed)).parse().unwrap(),
-        principal: Principal::local(subject),
+        principal: Principal::local(who),
         client: None,
-        tool: tool.parse().unwrap(),
+        subject,
         arguments,
         traceparent: None,
     }
@@ -245,7 +257,16 @@ pub fn shown(came_of_it: &Result<Outcome, CallError>) -> String {
                 let more = if output.truncated { " (truncated)" } else { "" };
                 format!("output{more}: {}", output.text)
             }
-            Outcome::ToolError(text) | Outcome::LimitExceeded(text) => {
+            Outcome::Messages(written) => {
+                let texts = written.messages.iter().map(|message| message.text.as_str());
+                format!("messages: {}", texts.collect::<Vec<_>>().join("\n--\n"))
+            }
+            Outcome::Content(content) => {
+                let more = if content.truncated { " (truncated)" } else { "" };
+                format!("content{more}: {}", content.text)
+            }
+            Outcome::Values(values) => format!("values: {}", values.join(" ")),
+            Outcome::ToolError(text) | Outcome::NotFound(text) | Outcome::LimitExceeded(text) => {
                 format!("{}: {text}", outcome.as_str())
             }
             Outcome::Trapped { internal } | Outcome::HostFailed { internal } => {

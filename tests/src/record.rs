@@ -75,7 +75,7 @@ pub fn line(stage: &Stage) -> String {
     let rest = match stage {
         Stage::Received(call) => {
             let arguments = call.arguments.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!("{} {} {arguments}", call.principal, call.tool)
+            format!("{} {} {arguments}", call.principal, call.subject)
         }
         Stage::Admitted { plugin, digest: _, tier } => format!("{plugin} ({tier})"),
         Stage::Refused(Decision { refusal, reason }) => format!("{refusal}: {reason}"),

@@ -79,6 +79,8 @@ pub struct Serve {
     pub allowed_hosts: Vec<String>,
     /// Web pages that may call, as `Origin` names them.
     pub allowed_origins: Vec<String>,
+    /// How often resources that a client watches are read again.
+    pub reread_every: Duration,
 }
 
 /// How a cluster is reached.

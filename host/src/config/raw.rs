@@ -34,6 +34,7 @@ pub(super) struct RawServe {
     pub(super) listen: Option<String>,
     pub(super) allowed_hosts: Vec<String>,
     pub(super) allowed_origins: Vec<String>,
+    pub(super) reread_every_s: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

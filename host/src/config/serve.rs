@@ -1,14 +1,23 @@
 //! `[serve]`: the HTTP listener and who may talk to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::Serve;
 use super::document::{Document, KeyPath};
+use super::limits::bounded;
 use super::problem::shown;
 use super::raw::RawServe;
 
 /// Where the listener is if nobody says.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// How often what a client watches is read again, if nobody says: a rollout's steps take longer.
+const REREAD_EVERY: Duration = Duration::from_secs(10);
+
+/// More often is a watch that an API server should serve itself; less often, nobody waits for.
+const REREAD_S: RangeInclusive<i64> = 1..=3_600;
 
 /// Each request compares against all of them.
 const NAMES_MAX: usize = 64;
@@ -36,7 +45,7 @@ pub(super) fn validate(
     path: &KeyPath,
     document: &mut Document<'_>,
 ) -> Option<Serve> {
-    let RawServe { listen, allowed_hosts, allowed_origins } = raw;
+    let RawServe { listen, allowed_hosts, allowed_origins, reread_every_s } = raw;
     let listen = match listen.as_deref().map_or(Ok(LISTEN), listen_address) {
         Ok(address) => Some(address),
         Err((text, hint)) => {
@@ -49,11 +58,15 @@ pub(super) fn validate(
     names(allowed_hosts, is_authority, ("host", hint), &path.key("allowed_hosts"), document);
     let hint = "say scheme, host and port, without a path: `https://console.example`";
     names(allowed_origins, is_origin, ("origin", hint), &path.key("allowed_origins"), document);
+    let reread_every = reread_every_s
+        .and_then(|value| bounded(value, REREAD_S, &path.key("reread_every_s"), document))
+        .map_or(REREAD_EVERY, Duration::from_secs);
     let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
     Some(Serve {
         listen: listen?,
         allowed_hosts: lower(allowed_hosts),
         allowed_origins: lower(allowed_origins),
+        reread_every,
     })
 }
 

@@ -166,12 +166,15 @@ fn the_demo_reads_everything_and_touches_the_shop_only() {
         }
     }
     expect![[r#"
+        browse kubernetes-logs ["*"]
+        browse kubernetes-read ["*"]
         events kubernetes-events ["*"]
         logs kubernetes-logs ["*"]
         nodes kubernetes-read ["*"]
         pods kubernetes-events ["*"]
         pods kubernetes-read ["*"]
         remediation kubernetes-restart ["shop"]
+        runbooks kubernetes-read ["*"]
         workloads kubernetes-read ["*"]
     "#]]
     .assert_eq(&text);

@@ -1,30 +1,33 @@
-//! One tool call, from the question to what came of it.
+//! One call, from the question to what came of it.
 
 use std::time::Duration;
 
-use super::name::{CallId, ToolName};
+use super::capability::Capability;
+use super::limits::ARGUMENTS_BYTES_MAX;
+use super::name::CallId;
 use super::principal::Principal;
 use super::scope::Target;
-use super::{capability::Capability, limits::ARGUMENTS_BYTES_MAX};
+use super::subject::Subject;
 
 /// A call as it came in. Exists only after authentication; nothing changes it afterwards.
 #[derive(Debug, Clone)]
-pub struct ToolCall {
+pub struct Call {
     /// Names the call in every record.
     pub id: CallId,
     /// Who asks.
     pub principal: Principal,
     /// What the client says it is: untrusted, for the record only.
     pub client: Option<String>,
-    /// The tool.
-    pub tool: ToolName,
-    /// A JSON object, at most [`ARGUMENTS_BYTES_MAX`] bytes as text.
+    /// What is asked for.
+    pub subject: Subject,
+    /// A JSON object, at most [`ARGUMENTS_BYTES_MAX`] bytes as text. Texts only, where a prompt or a
+    /// completion is asked for; none for a resource, whose URI says everything.
     pub arguments: serde_json::Map<String, serde_json::Value>,
     /// The W3C trace context, where the client sent a valid one.
     pub traceparent: Option<String>,
 }
 
-impl ToolCall {
+impl Call {
     /// The most that arguments may weigh.
     pub const ARGUMENTS_BYTES_MAX: usize = ARGUMENTS_BYTES_MAX;
 }
@@ -50,6 +53,46 @@ impl Output {
     }
 }
 
+/// A prompt, written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Messages {
+    /// In order.
+    pub messages: Vec<Message>,
+    /// Where the facts come from.
+    pub provenance: Vec<Provenance>,
+}
+
+/// One message of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who says it.
+    pub role: Role,
+    /// What.
+    pub text: String,
+}
+
+/// Who says a message of a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// What was read of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Its text.
+    pub text: String,
+    /// What kind of text.
+    pub mime_type: Option<String>,
+    /// Whether the plugin or the host left something out.
+    pub truncated: bool,
+    /// Where the facts come from.
+    pub provenance: Vec<Provenance>,
+}
+
 /// One source of an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance {
@@ -64,8 +107,17 @@ pub struct Provenance {
 pub enum Outcome {
     /// The tool answered.
     Output(Output),
-    /// The tool failed, in words for the caller.
+    /// The prompt is written.
+    Messages(Messages),
+    /// The resource was read.
+    Content(Content),
+    /// What the argument may be; at most
+    /// [`COMPLETIONS_MAX`](super::limits::COMPLETIONS_MAX).
+    Values(Vec<String>),
+    /// The plugin failed, in words for the caller.
     ToolError(String),
+    /// There is no such resource, or it lies outside of the grant: the two are not told apart.
+    NotFound(String),
     /// The guest stopped with a trap, or broke the contract: a bug of the plugin.
     Trapped {
         /// For the log.
@@ -98,6 +150,10 @@ impl Outcome {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Output(_) => "output",
+            Self::Messages(_) => "messages",
+            Self::Content(_) => "content",
+            Self::Values(_) => "values",
+            Self::NotFound(_) => "not-found",
             Self::ToolError(_) => "tool-error",
             Self::Trapped { .. } => "trapped",
             Self::LimitExceeded(_) => "limit-exceeded",
@@ -106,11 +162,11 @@ impl Outcome {
         }
     }
 
-    /// Who is to blame; nobody where the tool answered.
+    /// Who is to blame; nobody where there is an answer.
     pub fn blame(&self) -> Option<Blame> {
         match self {
-            Self::Output(_) => None,
-            Self::ToolError(_) | Self::Cancelled => Some(Blame::Caller),
+            Self::Output(_) | Self::Messages(_) | Self::Content(_) | Self::Values(_) => None,
+            Self::ToolError(_) | Self::NotFound(_) | Self::Cancelled => Some(Blame::Caller),
             Self::Trapped { .. } | Self::LimitExceeded(_) => Some(Blame::Guest),
             Self::HostFailed { .. } => Some(Blame::Host),
         }

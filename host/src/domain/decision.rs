@@ -1,14 +1,14 @@
 //! May it run? The answers that are not a run.
 
-use super::name::ToolName;
+use super::subject::Subject;
 
 /// A call that was not run. An answer, not a fault: recorded and counted, never an error in the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No plugin offers the tool.
-    #[error("there is no tool `{0}`")]
-    UnknownTool(ToolName),
-    /// The arguments do not fit the tool's schema; each problem with its path.
+    /// Nobody offers it.
+    #[error("there is no {0}")]
+    Unknown(Subject),
+    /// The arguments do not fit; each problem with its path.
     #[error("the arguments do not fit: {}", .0.join("; "))]
     InvalidArguments(Vec<String>),
     /// A mode or a rule says no.
@@ -28,7 +28,10 @@ impl Refusal {
     /// The word for records and metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::UnknownTool(_) => "unknown-tool",
+            Self::Unknown(Subject::Tool(_)) => "unknown-tool",
+            Self::Unknown(Subject::Prompt(_)) => "unknown-prompt",
+            Self::Unknown(Subject::Resource(_)) => "unknown-resource",
+            Self::Unknown(Subject::Completion { .. }) => "unknown-argument",
             Self::InvalidArguments(_) => "invalid-arguments",
             Self::Denied { .. } => "denied",
             Self::Busy(_) => "busy",

@@ -78,3 +78,42 @@ pub const TITLE_BYTES_MAX: usize = 128;
 
 /// Bytes of one JSON Schema.
 pub const SCHEMA_BYTES_MAX: usize = 16 << 10;
+
+/// Prompts of one plugin: a person picks from a menu.
+pub const PROMPTS_PER_PLUGIN_MAX: usize = 32;
+
+/// Arguments of one prompt: a person fills them in by hand.
+pub const PROMPT_ARGUMENTS_MAX: usize = 16;
+
+/// Bytes of an argument's description.
+pub const ARGUMENT_DESCRIPTION_BYTES_MAX: usize = 512;
+
+/// Characters of one value that a person fills in: a sentence or two.
+pub const ARGUMENT_CHARS_MAX: usize = 1_024;
+
+/// Messages of one prompt. A workflow is one message; examples of a dialogue take a few more.
+pub const MESSAGES_MAX: usize = 32;
+
+/// Resources and templates of one plugin.
+pub const RESOURCES_PER_PLUGIN_MAX: usize = 64;
+
+/// Bytes of a URI or a template: two names of 253 bytes, and room for the rest.
+pub const URI_BYTES_MAX: usize = 1_024;
+
+/// Variables of one template.
+pub const TEMPLATE_VARIABLES_MAX: usize = 8;
+
+/// Bytes of a variable's value: the longest name in Kubernetes.
+pub const VARIABLE_BYTES_MAX: usize = 253;
+
+/// Bytes of a media type.
+pub const MIME_TYPE_BYTES_MAX: usize = 128;
+
+/// Values of one completion: the protocol's own bound.
+pub const COMPLETIONS_MAX: usize = 100;
+
+/// Bytes of one value of a completion: the longest name in Kubernetes, and a little.
+pub const COMPLETION_BYTES_MAX: usize = 256;
+
+/// Values that a completion is given beside the one that is being typed.
+pub const GIVEN_MAX: usize = 32;

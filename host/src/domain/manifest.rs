@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::capability::{Capability, Tier};
-use super::name::{PluginId, ToolName};
+use super::name::{PluginId, PromptName, ResourceName, ToolName};
 
 /// The author's key of the two.
 #[derive(Debug, Clone)]
@@ -20,12 +20,20 @@ pub struct Manifest {
     pub capabilities: BTreeMap<Capability, String>,
     /// Its tools, each with the capabilities that a call of it uses.
     pub tools: BTreeMap<ToolName, BTreeSet<Capability>>,
+    /// Its prompts, each with what it uses: nothing that writes.
+    pub prompts: BTreeMap<PromptName, BTreeSet<Capability>>,
+    /// Its resources, each with what it uses: nothing that writes.
+    pub resources: BTreeMap<ResourceName, BTreeSet<Capability>>,
 }
 
 impl Manifest {
     /// What the named tool can do at most.
     pub fn tier(&self, tool: &ToolName) -> Tier {
-        let uses = self.tools.get(tool).into_iter().flatten();
-        uses.map(|c| c.tier()).max().unwrap_or(Tier::Ambient)
+        self.tools.get(tool).map_or(Tier::Ambient, highest)
     }
+}
+
+/// The highest tier among capabilities.
+pub fn highest(uses: &BTreeSet<Capability>) -> Tier {
+    uses.iter().map(|capability| capability.tier()).max().unwrap_or(Tier::Ambient)
 }

@@ -38,6 +38,13 @@ fn is_tool(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
+/// What prompts, resources and their arguments are called: tools' rule, and dashes.
+fn is_offer(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+}
+
 fn is_id(text: &str) -> bool {
     (8..=64).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -84,13 +91,19 @@ names! {
     PluginId, "plugin name", "lower-case letters, digits and `-`, at most 63", |t| is_dns(t, 63, false);
     /// A tool, unique over all plugins.
     ToolName, "tool name", "`^[a-z][a-z0-9_]{0,63}$`", is_tool;
+    /// A prompt, unique over all plugins.
+    PromptName, "prompt name", "`^[a-z][a-z0-9_-]{0,63}$`", is_offer;
+    /// A resource or a family of resources, unique in its plugin. Clients ask by URI.
+    ResourceName, "resource name", "`^[a-z][a-z0-9_-]{0,63}$`", is_offer;
+    /// An argument of a prompt, or a variable of a template.
+    ArgumentName, "argument name", "`^[a-z][a-z0-9_-]{0,63}$`", is_offer;
     /// A cluster of the operator's configuration.
     ClusterName, "cluster name", "lower-case letters, digits, `-` and `.`, at most 63", |t| is_dns(t, 63, true);
     /// A Kubernetes namespace (RFC 1123 label).
     Namespace, "namespace", "lower-case letters, digits and `-`, at most 63", |t| is_dns(t, 63, false);
     /// The name of a Kubernetes object (RFC 1123 subdomain). Some kinds allow more; none that we read.
     ObjectName, "object name", "lower-case letters, digits, `-` and `.`, at most 253", |t| is_dns(t, 253, true);
-    /// One tool call.
+    /// One call.
     CallId, "call id", "8 to 64 lower-case letters and digits", is_id;
     /// One approval.
     ApprovalId, "approval id", "8 to 64 lower-case letters and digits", is_id;

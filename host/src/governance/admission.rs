@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::domain::call::ToolCall;
+use crate::domain::call::Call;
 use crate::domain::capability::{Capability, Tier};
 use crate::domain::decision::Refusal;
 use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::PluginId;
 use crate::schema::Schema;
 
-/// The facts of a loaded tool that admission looks at.
+/// The facts that admission looks at: of a tool, a prompt, a resource or a completion.
 #[derive(Debug)]
 pub struct Offer {
     /// Who offers it.
@@ -28,17 +28,17 @@ pub struct Offer {
 /// The right to run one call, once. Only admission makes it, and running spends it.
 #[derive(Debug)]
 pub struct Permit {
-    call: ToolCall,
+    call: Call,
     offer: Arc<Offer>,
 }
 
 impl Permit {
     /// The call that may run.
-    pub fn call(&self) -> &ToolCall {
+    pub fn call(&self) -> &Call {
         &self.call
     }
 
-    /// The tool that may run.
+    /// What may run.
     pub fn offer(&self) -> &Offer {
         &self.offer
     }
@@ -87,8 +87,8 @@ impl Governor {
     ///
     /// # Errors
     /// Why it does not run.
-    pub fn admit(&self, call: ToolCall, offer: Option<Arc<Offer>>) -> Result<Permit, Refusal> {
-        let offer = offer.ok_or_else(|| Refusal::UnknownTool(call.tool.clone()))?;
+    pub fn admit(&self, call: Call, offer: Option<Arc<Offer>>) -> Result<Permit, Refusal> {
+        let offer = offer.ok_or_else(|| Refusal::Unknown(call.subject.clone()))?;
         self.admits(offer.tier)?;
         let problems = offer.arguments.problems(&call.arguments);
         if !problems.is_empty() {

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use super::bindings::exports::toolgate::plugin::tools::{Output as GuestOutput, ToolError};
-use super::load::Tool;
+use super::bindings::exports::toolgate::plugin::{prompts, resources, tools};
+use super::errand::{Errand, Reply};
+use super::load::{Plugin, Tool};
+use super::offers::is_mime_type;
 use super::run::Ended;
 use super::state::{State, Stop};
 use super::wasi::Streams;
-use crate::domain::call::{Outcome, Output};
-use crate::domain::limits::Limits;
+use crate::domain::call::{Content, Message, Messages, Outcome, Output, Role};
+use crate::domain::limits::{COMPLETION_BYTES_MAX, COMPLETIONS_MAX, Limits, MESSAGES_MAX};
 use crate::governance::audit::Trail;
 use crate::governance::redact::{make_json_safe, make_safe};
 use crate::governance::text::{clean, cut};
@@ -24,19 +26,11 @@ const STREAM_LINES_MAX: usize = 100;
 const LINE_BYTES_MAX: usize = 2_048;
 
 /// What came of a run.
-pub(super) fn outcome(
-    tool: &Tool,
-    result: Result<Result<GuestOutput, ToolError>, Ended>,
-    trail: &Trail,
-) -> Outcome {
-    let limits = &tool.plugin.terms.limits;
+pub(super) fn outcome(errand: &Errand, result: Result<Reply, Ended>, trail: &Trail) -> Outcome {
+    let plugin = errand.plugin();
+    let limits = &plugin.terms.limits;
     match result {
-        Ok(Ok(output)) => checked(tool, output, trail),
-        Ok(Err(ToolError::InvalidArguments(text) | ToolError::Failed(text))) => {
-            let mut text = make_safe(&text).text;
-            cut(&mut text, ERROR_BYTES_MAX);
-            Outcome::ToolError(text)
-        }
+        Ok(reply) => replied(errand, reply, trail),
         Err(Ended::Stopped(Stop::Limit(name))) => Outcome::LimitExceeded(limit(name, limits)),
         Err(Ended::Deadline) => Outcome::LimitExceeded(limit("deadline_ms", limits)),
         Err(Ended::Stopped(Stop::NotRecorded(internal)) | Ended::HostFailed(internal)) => {
@@ -45,14 +39,127 @@ pub(super) fn outcome(
         Err(ended @ (Ended::Stopped(Stop::CalledWhileListing(_)) | Ended::Trapped(_))) => {
             let mut internal = clean(&ended.to_string()).text;
             cut(&mut internal, ERROR_BYTES_MAX);
-            tracing::warn!(plugin = %tool.plugin.manifest.id, tool = %tool.listing.name, %internal, "a guest trapped");
+            let of = errand.words();
+            tracing::warn!(plugin = %plugin.manifest.id, of, %internal, "a guest trapped");
             Outcome::Trapped { internal }
         }
     }
 }
 
-fn checked(tool: &Tool, output: GuestOutput, trail: &Trail) -> Outcome {
-    let GuestOutput { text, structured, truncated } = output;
+fn replied(errand: &Errand, reply: Reply, trail: &Trail) -> Outcome {
+    match (errand, reply) {
+        (Errand::Tool(tool), Reply::Tool(Ok(output))) => checked(tool, output, trail),
+        (
+            _,
+            Reply::Tool(Err(
+                tools::ToolError::InvalidArguments(text) | tools::ToolError::Failed(text),
+            ))
+            | Reply::Prompt(Err(
+                prompts::PromptError::InvalidArguments(text) | prompts::PromptError::Failed(text),
+            ))
+            | Reply::Resource(Err(resources::ResourceError::Failed(text))),
+        ) => Outcome::ToolError(worded(&text)),
+        (_, Reply::Resource(Err(resources::ResourceError::NotFound(text)))) => {
+            Outcome::NotFound(worded(&text))
+        }
+        (_, Reply::Prompt(Ok(messages))) => written(errand.plugin(), messages, trail),
+        (Errand::Resource(resource, _), Reply::Resource(Ok(content))) => {
+            read(&resource.plugin, resource.listing.mime_type.as_deref(), content, trail)
+        }
+        (_, Reply::Values(values)) => Outcome::Values(proposed(values)),
+        (_, Reply::Tool(Ok(_)) | Reply::Resource(Ok(_))) => {
+            Outcome::HostFailed { internal: "an answer to another question".to_owned() }
+        }
+    }
+}
+
+/// A failure in a plugin's own words.
+fn worded(text: &str) -> String {
+    let mut text = make_safe(text).text;
+    cut(&mut text, ERROR_BYTES_MAX);
+    text
+}
+
+fn written(plugin: &Plugin, messages: Vec<prompts::Message>, trail: &Trail) -> Outcome {
+    if messages.is_empty() || messages.len() > MESSAGES_MAX {
+        let n = messages.len();
+        return broken(&format!("it wrote {n} messages; a prompt has 1 to {MESSAGES_MAX}"));
+    }
+    let bytes = messages.iter().map(|message| message.text.len()).sum();
+    if let Some(too_much) = too_much("prompt", bytes, &plugin.terms.limits) {
+        return too_much;
+    }
+    let message = |message: prompts::Message| Message {
+        role: match message.role {
+            prompts::Role::User => Role::User,
+            prompts::Role::Assistant => Role::Assistant,
+        },
+        text: make_safe(&message.text).text,
+    };
+    let messages = messages.into_iter().map(message).collect();
+    Outcome::Messages(Messages { messages, provenance: trail.sources() })
+}
+
+fn read(
+    plugin: &Plugin,
+    promised: Option<&str>,
+    content: resources::Content,
+    trail: &Trail,
+) -> Outcome {
+    let resources::Content { text, mime_type, truncated } = content;
+    if let Some(too_much) = too_much("resource", text.len(), &plugin.terms.limits) {
+        return too_much;
+    }
+    if !mime_type.as_deref().is_none_or(is_mime_type) {
+        return broken("the media type of its content is none");
+    }
+    let mime_type = mime_type.or_else(|| promised.map(str::to_owned));
+    let text = if mime_type.as_deref().is_some_and(is_json) {
+        // As a value: what is hidden behind an escape is found, and what is replaced breaks nothing.
+        match schema::parse(&text) {
+            Ok(value) => make_json_safe(value).0.to_string(),
+            Err(problem) => return broken(&format!("its content says JSON: {problem}")),
+        }
+    } else {
+        make_safe(&text).text
+    };
+    Outcome::Content(Content { text, mime_type, truncated, provenance: trail.sources() })
+}
+
+fn is_json(mime_type: &str) -> bool {
+    let kind = mime_type.split(';').next().unwrap_or_default().trim();
+    kind == "application/json" || kind.ends_with("+json")
+}
+
+/// The first values that can be shown in a menu, each once.
+fn proposed(values: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for value in values {
+        if kept.len() == COMPLETIONS_MAX {
+            break;
+        }
+        if value.is_empty() || value.len() > COMPLETION_BYTES_MAX || value.contains('\n') {
+            continue;
+        }
+        // What had to be changed is not what the plugin would understand.
+        if make_safe(&value).text == value && !kept.contains(&value) {
+            kept.push(value);
+        }
+    }
+    kept
+}
+
+fn too_much(what: &str, bytes: usize, limits: &Limits) -> Option<Outcome> {
+    let bytes_max = limits.output_bytes_max;
+    (bytes > bytes_max).then(|| {
+        Outcome::LimitExceeded(format!(
+            "the {what} has {bytes} bytes; its limit `output_bytes_max` is {bytes_max}"
+        ))
+    })
+}
+
+fn checked(tool: &Tool, output: tools::Output, trail: &Trail) -> Outcome {
+    let tools::Output { text, structured, truncated } = output;
     let limits = &tool.plugin.terms.limits;
     let bytes = text.len() + structured.as_ref().map_or(0, String::len);
     if bytes > limits.output_bytes_max {
@@ -123,5 +230,31 @@ pub(super) fn keep_streams(state: &State) {
     if state.log_dropped > 0 {
         let n_lines = state.log_dropped;
         tracing::warn!(target: "plugin", %plugin, call, n_lines, "lines beyond `log_bytes_max` are dropped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposes_what_a_menu_can_show() {
+        let hostile = ["shop", "", "a\nb", "\u{1b}[31mred", "shop", "pay\u{202e}yap"];
+        let values = hostile.map(str::to_owned).into_iter().chain(["x".repeat(257), "web".into()]);
+        assert_eq!(proposed(values.collect()), ["shop", "web"]);
+        let many = (0..200).map(|n| format!("v{n}")).collect();
+        assert_eq!(proposed(many).len(), COMPLETIONS_MAX);
+    }
+
+    #[test]
+    fn knows_json_by_its_media_type() {
+        for (text, is) in [
+            ("application/json", true),
+            ("application/json; charset=utf-8", true),
+            ("application/vnd.x+json", true),
+            ("text/plain", false),
+        ] {
+            assert_eq!(is_json(text), is, "{text}");
+        }
     }
 }

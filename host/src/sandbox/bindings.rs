@@ -4,7 +4,17 @@
 
 wasmtime::component::bindgen!({
     path: "../wit",
-    world: "plugin",
+    // Everything that a plugin may export; each interface of it is looked up by itself.
+    inline: "
+        package toolgate:host;
+        world everything {
+            include toolgate:plugin/authorities@0.1.0;
+            export toolgate:plugin/tools@0.1.0;
+            export toolgate:plugin/prompts@0.1.0;
+            export toolgate:plugin/resources@0.1.0;
+        }
+    ",
+    world: "toolgate:host/everything",
     imports: { default: async | trappable },
     exports: { default: async },
 });

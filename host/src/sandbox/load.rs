@@ -8,11 +8,11 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use wasmtime::component::Component;
 
-use super::bindings::PluginPre;
 use super::bindings::exports::toolgate::plugin::tools::Definition;
-use super::gate::{GateLimits, Inspection};
-use super::state::State;
-use super::{Workshop, gate, link, manifest, run};
+use super::errand::Exports;
+use super::gate::{Export, GateLimits, Inspection};
+use super::offers::{Prompt, Resource};
+use super::{Workshop, gate, link, manifest, offers, run};
 use crate::domain::grant::Grants;
 use crate::domain::limits::{DESCRIPTION_BYTES_MAX, Limits, TITLE_BYTES_MAX, TOOLS_PER_PLUGIN_MAX};
 use crate::domain::manifest::Manifest;
@@ -53,7 +53,7 @@ pub struct Plugin {
     pub terms: Arc<Terms>,
     pub(super) grants: Arc<Grants>,
     pub(super) settings: Arc<BTreeMap<String, String>>,
-    pub(super) pre: PluginPre<State>,
+    pub(super) exports: Exports,
     pub(super) turns: Arc<tokio::sync::Semaphore>,
     pub(super) queue: Arc<tokio::sync::Semaphore>,
 }
@@ -73,6 +73,14 @@ impl Tool {
     pub fn grants(&self) -> Arc<Grants> {
         Arc::clone(&self.plugin.grants)
     }
+}
+
+/// What a plugin offers.
+pub(super) struct Offered {
+    pub plugin: Arc<Plugin>,
+    pub tools: Vec<Tool>,
+    pub prompts: Vec<Prompt>,
+    pub resources: Vec<Resource>,
 }
 
 /// Reads the two files of a plugin's folder.
@@ -131,6 +139,7 @@ pub(super) fn check(files: &Files, terms: &Terms) -> Result<Checked, LoadError> 
         .map_err(|problems| failed(problems.iter().map(of_manifest).collect()))?;
     let inspection = gate::inspect(wasm, &GateLimits::new(&terms.limits))
         .map_err(|error| failed(vec![format!("{id}.wasm: {error}")]))?;
+    compare(&manifest, &inspection).map_err(failed)?;
     link::links(&inspection, &manifest, &terms.grants).map_err(failed)?;
     Ok(Checked { manifest, inspection })
 }
@@ -140,7 +149,7 @@ pub(super) async fn load(
     workshop: &Arc<Workshop>,
     files: Files,
     terms: Terms,
-) -> Result<Vec<Tool>, LoadError> {
+) -> Result<Offered, LoadError> {
     let id = files.id.clone();
     let failed = |problems: Vec<String>| LoadError { plugin: id.to_string(), problems };
     let one = |problem: String| failed(vec![problem]);
@@ -156,8 +165,8 @@ pub(super) async fn load(
         compiled(workshop, &inspection, files.wasm, id.to_string(), limits.compile_cpu_s)
             .await
             .map_err(|error| one(format!("{id}.wasm does not compile: {error}")))?;
-    let pre = link::linker(&workshop.engine, &links)
-        .and_then(|linker| PluginPre::new(linker.instantiate_pre(&component)?))
+    let exports = link::linker(&workshop.engine, &links)
+        .and_then(|linker| Exports::new(linker.instantiate_pre(&component)?, &inspection))
         .map_err(|error| one(format!("{id}.wasm does not fit the contract: {error:#}")))?;
     let plugin = Arc::new(Plugin {
         turns: Arc::new(tokio::sync::Semaphore::new(limits.concurrency_max)),
@@ -167,11 +176,49 @@ pub(super) async fn load(
         terms: Arc::new(terms),
         manifest,
         inspection,
-        pre,
+        exports,
     });
     let listed =
         run::list(workshop, &plugin).await.map_err(|error| one(format!("its `list`: {error}")))?;
-    offers(&plugin, listed).map_err(failed)
+    let (tools, prompts, resources) = (
+        tools(&plugin, listed.tools),
+        offers::prompts(&plugin, listed.prompts),
+        offers::resources(&plugin, listed.resources),
+    );
+    match (tools, prompts, resources) {
+        (Ok(tools), Ok(prompts), Ok(resources)) => {
+            Ok(Offered { plugin, tools, prompts, resources })
+        }
+        (tools, prompts, resources) => {
+            let problems = [tools.err(), prompts.err(), resources.err()];
+            Err(failed(problems.into_iter().flatten().flatten().collect()))
+        }
+    }
+}
+
+/// Whether the manifest and the component speak of the same kinds of things.
+fn compare(manifest: &Manifest, inspection: &Inspection) -> Result<(), Vec<String>> {
+    let Manifest { tools, prompts, resources, .. } = manifest;
+    let of = |export| match export {
+        Export::Tools => tools.is_empty(),
+        Export::Prompts => prompts.is_empty(),
+        Export::Resources => resources.is_empty(),
+    };
+    let problem = |export: Export| {
+        let name = export.as_str();
+        match (of(export), inspection.offers.contains(&export)) {
+            (false, false) => Some(format!(
+                "its manifest has [{name}], but it does not export `toolgate:plugin/{name}@0.1.x`"
+            )),
+            (true, true) => Some(format!(
+                "it exports `{name}`, but its manifest has none; add [{name}.<name>] with what it \
+                 uses"
+            )),
+            (true, false) | (false, true) => None,
+        }
+    };
+    let problems: Vec<_> = Export::ALL.into_iter().filter_map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 async fn compiled(
@@ -203,7 +250,7 @@ async fn compiled(
 }
 
 /// Checks what a plugin says of its tools against its manifest and our bounds.
-fn offers(plugin: &Arc<Plugin>, listed: Vec<Definition>) -> Result<Vec<Tool>, Vec<String>> {
+fn tools(plugin: &Arc<Plugin>, listed: Vec<Definition>) -> Result<Vec<Tool>, Vec<String>> {
     let mut problems = Vec::new();
     if listed.len() > TOOLS_PER_PLUGIN_MAX {
         return Err(vec![format!(

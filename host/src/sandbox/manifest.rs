@@ -1,12 +1,13 @@
 //! `plugin.toml`: the author's key, read without running anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use serde::Deserialize;
 
 use crate::domain::capability::Capability;
 use crate::domain::manifest::Manifest;
-use crate::domain::name::{PluginId, ToolName};
+use crate::domain::name::{NameError, PluginId};
 
 /// The file's name.
 pub(super) const FILE: &str = "plugin.toml";
@@ -27,7 +28,11 @@ struct Raw {
     #[serde(default)]
     capabilities: BTreeMap<String, RawCapability>,
     #[serde(default)]
-    tools: BTreeMap<String, RawTool>,
+    tools: BTreeMap<String, RawOffer>,
+    #[serde(default)]
+    prompts: BTreeMap<String, RawOffer>,
+    #[serde(default)]
+    resources: BTreeMap<String, RawOffer>,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +43,7 @@ struct RawCapability {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawTool {
+struct RawOffer {
     #[serde(default)]
     uses: Vec<String>,
 }
@@ -50,7 +55,7 @@ struct RawTool {
 pub(super) fn parse(text: &str, folder: &PluginId) -> Result<Manifest, Vec<String>> {
     let raw: Raw =
         toml::from_str(text).map_err(|error| vec![error.to_string().trim_end().to_owned()])?;
-    let Raw { name, version, description, contract, capabilities, tools } = raw;
+    let Raw { name, version, description, contract, capabilities, tools, prompts, resources } = raw;
     let mut problems = Vec::new();
     if name != folder.as_str() {
         problems.push(format!(
@@ -79,36 +84,68 @@ pub(super) fn parse(text: &str, folder: &PluginId) -> Result<Manifest, Vec<Strin
             Err(error) => problems.push(format!("capabilities: {error}")),
         }
     }
-    let mut offered = BTreeMap::new();
-    for (name, RawTool { uses }) in tools {
-        let mut used = BTreeSet::new();
-        for word in uses {
-            match word.parse::<Capability>() {
-                Ok(capability) if asked.contains_key(&capability) => {
-                    used.insert(capability);
-                }
-                Ok(capability) => problems.push(format!(
-                    "tools.{name}.uses: `{capability}` is not asked for; add [capabilities.{capability}]"
-                )),
-                Err(error) => problems.push(format!("tools.{name}.uses: {error}")),
-            }
-        }
-        match name.parse::<ToolName>() {
-            Ok(tool) => {
-                offered.insert(tool, used);
-            }
-            Err(error) => problems.push(format!("tools: {error}")),
-        }
-    }
-    if offered.is_empty() && problems.is_empty() {
-        problems.push("tools: there is none; add [tools.<name>] with what it uses".to_owned());
+    let tools = offers("tools", tools, &asked, Writes::May, &mut problems);
+    let prompts = offers("prompts", prompts, &asked, Writes::MustNot, &mut problems);
+    let resources = offers("resources", resources, &asked, Writes::MustNot, &mut problems);
+    if tools.is_empty() && prompts.is_empty() && resources.is_empty() && problems.is_empty() {
+        problems.push(
+            "tools: there is none; add [tools.<name>], [prompts.<name>] or [resources.<name>] with \
+             what it uses"
+                .to_owned(),
+        );
     }
     if problems.is_empty() {
-        let id = folder.clone();
-        Ok(Manifest { id, version, description, contract, capabilities: asked, tools: offered })
+        let (id, capabilities) = (folder.clone(), asked);
+        Ok(Manifest { id, version, description, contract, capabilities, tools, prompts, resources })
     } else {
         Err(problems)
     }
+}
+
+/// Whether what is offered may change something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    May,
+    /// Clients write prompts and read resources without asking anybody.
+    MustNot,
+}
+
+/// One of the tables of what is offered, each with what it uses.
+fn offers<N: FromStr<Err = NameError> + Ord>(
+    table: &str,
+    raw: BTreeMap<String, RawOffer>,
+    asked: &BTreeMap<Capability, String>,
+    writes: Writes,
+    problems: &mut Vec<String>,
+) -> BTreeMap<N, BTreeSet<Capability>> {
+    let mut offered = BTreeMap::new();
+    for (name, RawOffer { uses }) in raw {
+        let mut used = BTreeSet::new();
+        for word in uses {
+            match word.parse::<Capability>() {
+                Ok(capability) if !asked.contains_key(&capability) => problems.push(format!(
+                    "{table}.{name}.uses: `{capability}` is not asked for; add [capabilities.{capability}]"
+                )),
+                Ok(capability) if capability.tier().writes() && writes == Writes::MustNot => {
+                    problems.push(format!(
+                        "{table}.{name}.uses: `{capability}` changes something, and {table} must \
+                         not; offer a tool for it"
+                    ));
+                }
+                Ok(capability) => {
+                    used.insert(capability);
+                }
+                Err(error) => problems.push(format!("{table}.{name}.uses: {error}")),
+            }
+        }
+        match name.parse::<N>() {
+            Ok(name) => {
+                offered.insert(name, used);
+            }
+            Err(error) => problems.push(format!("{table}: {error}")),
+        }
+    }
+    offered
 }
 
 #[cfg(test)]
@@ -148,5 +185,18 @@ mod tests {
         assert_eq!(problems.len(), 4, "{problems:#?}");
         assert!(parse(&GOOD.replace("version", "verzion"), &folder()).is_err());
         assert!(parse("", &folder()).is_err());
+    }
+    #[test]
+    fn lets_nothing_write_but_tools() {
+        let prompt = GOOD.replace("[tools.list_pods]", "[prompts.look-around]");
+        let manifest = parse(&prompt, &folder()).unwrap();
+        assert!(manifest.prompts.contains_key(&"look-around".parse().unwrap()));
+        let writes = prompt.replace("kubernetes-read", "kubernetes-restart");
+        let problems = parse(&writes, &folder()).unwrap_err();
+        assert!(problems[0].starts_with("prompts.look-around.uses: "), "{problems:#?}");
+        let tool = writes.replace("[prompts.look-around]", "[tools.look_around]");
+        assert!(parse(&tool, &folder()).is_ok());
+        let resource = writes.replace("[prompts.", "[resources.");
+        assert_eq!(parse(&resource, &folder()).unwrap_err().len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The sandbox: loads plugins and runs their tools, each call in an instance of its own.
+//! The sandbox: loads plugins and runs what they offer, each call in an instance of its own.
 //!
 //! Owns: the engine, plugins, instances and their limits. The only room that knows wasmtime. Must
 //! not: know kube or rmcp, or decide policy. Read [`Sandbox::run`] first, then `imports`.
@@ -8,6 +8,7 @@ mod bindings;
 mod cache;
 mod compile;
 mod engine;
+mod errand;
 pub mod gate;
 mod imports;
 mod lanes;
@@ -16,6 +17,7 @@ mod link;
 mod load;
 mod manifest;
 mod meter;
+mod offers;
 mod run;
 mod state;
 mod wasi;
@@ -32,13 +34,17 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::compile::{CHILD_ARGUMENT, Compiler, child_main};
 pub use self::engine::INSTANCES_MAX;
+use self::errand::Errand;
 pub use self::lanes::{Lanes, Threads};
+use self::load::Offered;
 pub use self::load::{Checked, LoadError, Plugin, Terms, Tool};
+pub use self::offers::{OWN_SCHEME, Prompt, Resource};
 pub use self::state::Ports;
 use crate::capability::ProgressSink;
 use crate::domain::call::{Cost, Outcome};
-use crate::domain::name::{PluginId, ToolName};
-use crate::governance::admission::Permit;
+use crate::domain::name::{ClusterName, PluginId, PromptName, ToolName};
+use crate::domain::subject::{Completed, Subject};
+use crate::governance::admission::{Offer, Permit};
 use crate::governance::audit::Trail;
 
 /// Why there is no sandbox at all.
@@ -84,6 +90,9 @@ struct Workshop {
 pub struct Sandbox {
     workshop: Arc<Workshop>,
     tools: BTreeMap<ToolName, Arc<Tool>>,
+    prompts: BTreeMap<PromptName, Arc<Prompt>>,
+    /// In order of their templates: where two read one URI, the first is meant.
+    resources: Vec<Arc<Resource>>,
     plugins: Vec<Arc<Plugin>>,
     failures: Vec<LoadError>,
 }
@@ -114,10 +123,16 @@ impl Sandbox {
             }
         });
         let loaded: Vec<_> = futures::stream::iter(loads).buffered(LOADS_AT_ONCE).collect().await;
-        let mut sandbox =
-            Self { workshop, tools: BTreeMap::new(), plugins: Vec::new(), failures: Vec::new() };
+        let mut sandbox = Self {
+            workshop,
+            tools: BTreeMap::new(),
+            prompts: BTreeMap::new(),
+            resources: Vec::new(),
+            plugins: Vec::new(),
+            failures: Vec::new(),
+        };
         for result in loaded {
-            if let Err(error) = result.and_then(|tools| sandbox.add(tools)) {
+            if let Err(error) = result.and_then(|offered| sandbox.add(offered)) {
                 failures.push(error);
             }
         }
@@ -130,28 +145,47 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// Adds a plugin's tools, all or none.
-    fn add(&mut self, tools: Vec<Tool>) -> Result<(), LoadError> {
-        let taken = tools.iter().find_map(|tool| {
-            let other = self.tools.get(&tool.listing.name)?;
-            Some((&tool.listing, &other.listing))
-        });
-        if let Some((tool, other)) = taken {
-            return Err(LoadError {
-                plugin: tool.plugin.to_string(),
-                problems: vec![format!(
-                    "its tool `{}` is offered by plugin `{}` already; rename one, or remove one of \
-                     the two folders",
-                    tool.name, other.plugin
-                )],
-            });
+    /// Adds what a plugin offers, all or nothing.
+    fn add(&mut self, offered: Offered) -> Result<(), LoadError> {
+        let Offered { plugin, tools, prompts, resources } = offered;
+        let mut problems = Vec::new();
+        let mut taken = |what: &str, name: &dyn std::fmt::Display, other: &Plugin| {
+            problems.push(format!(
+                "its {what} `{name}` is offered by plugin `{}` already; rename one, or remove one \
+                 of the two folders",
+                other.manifest.id
+            ));
+        };
+        for tool in &tools {
+            if let Some(other) = self.tools.get(&tool.listing.name) {
+                taken("tool", &tool.listing.name, &other.plugin);
+            }
         }
-        if let Some(tool) = tools.first() {
-            self.plugins.push(Arc::clone(&tool.plugin));
+        for prompt in &prompts {
+            if let Some(other) = self.prompts.get(&prompt.listing.name) {
+                taken("prompt", &prompt.listing.name, &other.plugin);
+            }
         }
+        for (idx, resource) in resources.iter().enumerate() {
+            let uri = &resource.listing.uri;
+            let own = resources.iter().take(idx);
+            let mut others = self.resources.iter().map(Arc::as_ref).chain(own);
+            if let Some(other) = others.find(|other| other.listing.uri.reads_the_same(uri)) {
+                taken("resource", uri, &other.plugin);
+            }
+        }
+        if !problems.is_empty() {
+            return Err(LoadError { plugin: plugin.manifest.id.to_string(), problems });
+        }
+        self.plugins.push(plugin);
         for tool in tools {
             self.tools.insert(tool.listing.name.clone(), Arc::new(tool));
         }
+        for prompt in prompts {
+            self.prompts.insert(prompt.listing.name.clone(), Arc::new(prompt));
+        }
+        self.resources.extend(resources.into_iter().map(Arc::new));
+        self.resources.sort_by(|a, b| a.listing.uri.cmp(&b.listing.uri));
         Ok(())
     }
 
@@ -163,6 +197,48 @@ impl Sandbox {
     /// Every tool, in order of name.
     pub fn tools(&self) -> impl Iterator<Item = &Arc<Tool>> {
         self.tools.values()
+    }
+
+    /// Every prompt, in order of name.
+    pub fn prompts(&self) -> impl Iterator<Item = &Arc<Prompt>> {
+        self.prompts.values()
+    }
+
+    /// Every resource and family of resources.
+    pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.iter()
+    }
+
+    /// What admission looks at, where somebody offers what is asked for.
+    pub fn offer(&self, subject: &Subject) -> Option<Arc<Offer>> {
+        Some(Arc::clone(self.errand(subject)?.offer()))
+    }
+
+    /// The clusters of the configuration, and the default one.
+    pub fn clusters(&self) -> (&[ClusterName], Option<&ClusterName>) {
+        let ports = &self.workshop.ports;
+        (&ports.clusters, ports.default_cluster.as_ref())
+    }
+
+    fn errand(&self, subject: &Subject) -> Option<Errand> {
+        match subject {
+            Subject::Tool(name) => self.tools.get(name).cloned().map(Errand::Tool),
+            Subject::Prompt(name) => self.prompts.get(name).cloned().map(Errand::Prompt),
+            Subject::Resource(uri) => self.resources.iter().find_map(|resource| {
+                let variables = resource.listing.uri.read(uri)?;
+                Some(Errand::Resource(Arc::clone(resource), variables))
+            }),
+            Subject::Completion { of: Completed::Prompt(name), argument } => {
+                let prompt = self.prompts.get(name)?;
+                prompt.names().find(|known| *known == argument)?;
+                Some(Errand::CompletePrompt(Arc::clone(prompt), argument.clone()))
+            }
+            Subject::Completion { of: Completed::Template(template), argument } => {
+                let resource = self.resources.iter().find(|r| r.listing.uri == *template)?;
+                resource.listing.uri.variables().find(|known| *known == argument)?;
+                Some(Errand::CompleteResource(Arc::clone(resource), argument.clone()))
+            }
+        }
     }
 
     /// The plugins that serve, in order of name.
@@ -183,13 +259,13 @@ impl Sandbox {
         progress: Arc<dyn ProgressSink>,
         cancel: CancellationToken,
     ) -> (Outcome, Cost) {
-        let Some(tool) = self.tools.get(&permit.call().tool) else {
-            // Admission found the tool here; it cannot have gone.
-            let internal = format!("`{}` was admitted and is not loaded", permit.call().tool);
+        let Some(errand) = self.errand(&permit.call().subject) else {
+            // Admission found it here; it cannot have gone.
+            let internal = format!("{} was admitted and is not there", permit.call().subject);
             return (Outcome::HostFailed { internal }, Cost::default());
         };
         let run = run::Run { permit, trail: Arc::clone(trail), progress, cancel };
-        run::call(&self.workshop, tool, run).await
+        run::call(&self.workshop, errand, run).await
     }
 }
 

@@ -6,10 +6,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-use super::bindings::exports::toolgate::plugin::tools::{
-    Definition, Output as GuestOutput, ToolError,
-};
-use super::load::{Plugin, Tool};
+use super::errand::{Errand, Listed, Reply};
+use super::load::Plugin;
 use super::meter::Meter;
 use super::state::{CallScene, Scene, State, Stop};
 use super::{Workshop, answer};
@@ -33,7 +31,10 @@ impl std::fmt::Display for Ended {
         match self {
             Self::Stopped(Stop::Limit(limit)) => write!(f, "it went over its limit `{limit}`"),
             Self::Stopped(Stop::CalledWhileListing(import)) => {
-                write!(f, "it called `{import}`, but imports are closed while tools are listed")
+                write!(
+                    f,
+                    "it called `{import}`, but imports are closed while it lists what it offers"
+                )
             }
             Self::Deadline => f.write_str("it went over its limit `deadline_ms`"),
             Self::Stopped(Stop::NotRecorded(why)) | Self::Trapped(why) | Self::HostFailed(why) => {
@@ -43,11 +44,8 @@ impl std::fmt::Display for Ended {
     }
 }
 
-/// Asks a plugin for its tools, with every import closed.
-pub(super) async fn list(
-    workshop: &Arc<Workshop>,
-    plugin: &Arc<Plugin>,
-) -> Result<Vec<Definition>, Ended> {
+/// Asks a plugin what it offers, with every import closed.
+pub(super) async fn list(workshop: &Arc<Workshop>, plugin: &Arc<Plugin>) -> Result<Listed, Ended> {
     let limits = plugin.terms.limits.clone();
     let (shop, guest) = (Arc::clone(workshop), Arc::clone(plugin));
     let deadline = Duration::from_millis(limits.deadline_ms);
@@ -55,11 +53,7 @@ pub(super) async fn list(
     let metered = Arc::clone(&meter);
     let work = async move {
         let mut room = Room::new(&shop, &guest, &limits, metered, Scene::Listing)?;
-        let work = async {
-            let instance = guest.pre.instantiate_async(&mut room.store).await?;
-            instance.toolgate_plugin_tools().call_list(&mut room.store).await
-        };
-        let result = work.await;
+        let result = guest.exports.list(&mut room.store).await;
         room.finish(result)
     };
     match tokio::time::timeout(deadline, workshop.lanes.drive(meter, work)).await {
@@ -79,11 +73,11 @@ pub(super) struct Run {
 
 /// Runs one call. Returning early (a cancellation, a dropped future) stops the guest at its next
 /// tick.
-pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -> (Outcome, Cost) {
+pub(super) async fn call(workshop: &Arc<Workshop>, errand: Errand, run: Run) -> (Outcome, Cost) {
     let Run { permit, trail, progress, cancel } = run;
     let began = tokio::time::Instant::now();
     let mut cost = Cost::default();
-    let plugin = &tool.plugin;
+    let plugin = Arc::clone(errand.plugin());
     let Ok(_queued) = Arc::clone(&plugin.queue).try_acquire_owned() else {
         let text = format!(
             "too many calls of plugin `{}` wait already (`queue_max`); try again in a moment",
@@ -117,12 +111,12 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
         progress,
         deadline,
     };
-    let (shop, tool_) = (Arc::clone(workshop), Arc::clone(tool));
+    let (shop, sent) = (Arc::clone(workshop), errand.clone());
     let meter = Meter::new();
     let metered = Arc::clone(&meter);
     let work = async move {
         let _turns = turns;
-        guest(&shop, &tool_, scene, metered).await
+        guest(&shop, &sent, scene, metered).await
     };
     let (result, spent) = tokio::select! {
         biased;
@@ -135,37 +129,31 @@ pub(super) async fn call(workshop: &Arc<Workshop>, tool: &Arc<Tool>, run: Run) -
         () = tokio::time::sleep_until(deadline) => (Err(Ended::Deadline), Cost::default()),
     };
     cost = Cost { queued: cost.queued, wall: began.elapsed(), ..spent };
-    (answer::outcome(tool, result, &trail), cost)
+    (answer::outcome(&errand, result, &trail), cost)
 }
-
-type GuestResult = Result<Result<GuestOutput, ToolError>, Ended>;
 
 async fn guest(
     workshop: &Arc<Workshop>,
-    tool: &Arc<Tool>,
+    errand: &Errand,
     scene: CallScene,
     meter: Arc<Meter>,
-) -> (GuestResult, Cost) {
-    let call = scene.permit.call();
-    let (name, arguments) = (call.tool.to_string(), serde_json::to_string(&call.arguments));
-    let arguments = match arguments {
-        Ok(arguments) => arguments,
-        Err(error) => return (Err(Ended::HostFailed(error.to_string())), Cost::default()),
-    };
+) -> (Result<Reply, Ended>, Cost) {
     let limits = scene.limits.clone();
-    let scene = Scene::Call(Arc::new(scene));
+    let scene = Arc::new(scene);
+    let call = Arc::clone(&scene);
+    let (plugin, scene) = (errand.plugin(), Scene::Call(scene));
     let mut cost = Cost::default();
     let begun = tokio::time::Instant::now();
-    let mut room = match Room::new(workshop, &tool.plugin, &limits, Arc::clone(&meter), scene) {
+    let mut room = match Room::new(workshop, plugin, &limits, Arc::clone(&meter), scene) {
         Ok(room) => room,
         Err(ended) => return (Err(ended), cost),
     };
     let mut called = None;
     let work = async {
-        let instance = tool.plugin.pre.instantiate_async(&mut room.store).await?;
+        let instance = plugin.exports.instantiate(&mut room.store).await?;
         cost.instantiate = begun.elapsed();
         called = Some(tokio::time::Instant::now());
-        instance.toolgate_plugin_tools().call_call(&mut room.store, &name, &arguments).await
+        errand.ask(&mut room.store, &instance, call.permit.call()).await
     };
     let result = work.await;
     cost.host = meter.host();

@@ -6,10 +6,11 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
-use crate::domain::call::{Outcome, Output};
+use crate::domain::call::{Outcome, Output, Provenance};
 use crate::domain::capability::Tier;
 use crate::domain::decision::Refusal;
 use crate::domain::name::CallId;
+use crate::domain::subject::Subject;
 use crate::gateway::{CallError, ToolListing};
 
 /// How the client speaks: per request (2026-07-28 and later) or in a session that began with
@@ -67,7 +68,7 @@ fn annotations(tier: Tier) -> ToolAnnotations {
     }
 }
 
-/// What a client reads of a call: a result, or a protocol error.
+/// What a client reads of a tool's call: a result, or a protocol error.
 pub(super) fn answer(
     came_of_it: Result<Outcome, CallError>,
     call: &CallId,
@@ -76,42 +77,108 @@ pub(super) fn answer(
     let failure = |text: String| Ok(failed(text, call, era));
     match came_of_it {
         Ok(Outcome::Output(output)) => Ok(answered(output, call, era)),
-        Ok(Outcome::ToolError(text) | Outcome::LimitExceeded(text)) => failure(text),
-        Ok(Outcome::Trapped { internal: _ }) => failure(format!(
-            "the tool stopped because of an error in the plugin; its operator finds the reason in \
-             the log under call `{call}`"
-        )),
-        // Never sent where the client took the call back: the transport drops it.
-        Ok(Outcome::Cancelled) => {
-            Err(ErrorData::internal_error(format!("call `{call}` was cancelled"), None))
+        Ok(Outcome::ToolError(text) | Outcome::NotFound(text) | Outcome::LimitExceeded(text)) => {
+            failure(text)
         }
-        Ok(Outcome::HostFailed { internal: _ }) => Err(ErrorData::internal_error(
-            format!(
-                "the call failed inside of Toolgate; its operator finds the reason in the log \
-                 under call `{call}`"
-            ),
-            None,
-        )),
+        Ok(Outcome::Trapped { internal: _ }) => failure(trapped("tool", call)),
         Err(CallError::Refused(refusal)) => match refusal {
-            Refusal::UnknownTool(name) => Err(unknown_tool(name.as_str())),
+            Refusal::Unknown(_) => Err(refused(&refusal)),
             Refusal::InvalidArguments(_) => failure(refusal.to_string()),
             Refusal::Denied { rule: _, reason } => failure(reason),
             Refusal::Busy(text) => failure(format!("{text}; try again in a moment")),
         },
-        Err(CallError::NoRecord(_)) => Err(ErrorData::internal_error(
-            format!(
-                "the audit log takes no record, so nothing runs; its operator finds the reason in \
-                 the log under call `{call}`"
-            ),
-            None,
-        )),
+        other => Err(fault(other, call)),
     }
 }
 
-/// The name of a tool that nobody offers. An error of the protocol, not of a tool.
-pub(super) fn unknown_tool(name: &str) -> ErrorData {
-    let shown: String = name.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
-    ErrorData::invalid_params(format!("Unknown tool: `{shown}`"), None)
+/// A call that came to nothing, as an error of the protocol: for what has no result that could say
+/// that it failed.
+pub(super) fn fault(came_of_it: Result<Outcome, CallError>, call: &CallId) -> ErrorData {
+    let text = match came_of_it {
+        Ok(Outcome::ToolError(text) | Outcome::NotFound(text) | Outcome::LimitExceeded(text)) => {
+            text
+        }
+        Ok(Outcome::Trapped { internal: _ }) => trapped("plugin", call),
+        // Never sent where the client took the call back: the transport drops it.
+        Ok(Outcome::Cancelled) => format!("call `{call}` was cancelled"),
+        Ok(
+            Outcome::HostFailed { internal: _ }
+            | Outcome::Output(_)
+            | Outcome::Messages(_)
+            | Outcome::Content(_)
+            | Outcome::Values(_),
+        ) => format!(
+            "the call failed inside of Toolgate; its operator finds the reason in the log under \
+             call `{call}`"
+        ),
+        Err(CallError::Refused(refusal)) => return refused(&refusal),
+        Err(CallError::NoRecord(_)) => format!(
+            "the audit log takes no record, so nothing runs; its operator finds the reason in the \
+             log under call `{call}`"
+        ),
+    };
+    ErrorData::internal_error(text, None)
+}
+
+fn trapped(what: &str, call: &CallId) -> String {
+    format!(
+        "the {what} stopped because of an error in the plugin; its operator finds the reason in \
+         the log under call `{call}`"
+    )
+}
+
+/// A refusal, as an error of the protocol.
+fn refused(refusal: &Refusal) -> ErrorData {
+    match refusal {
+        Refusal::Unknown(Subject::Tool(name)) => unknown("tool", name.as_str()),
+        Refusal::Unknown(Subject::Prompt(name)) => unknown("prompt", name.as_str()),
+        Refusal::Unknown(Subject::Resource(uri)) => no_resource(uri.as_str()),
+        Refusal::Unknown(Subject::Completion { of, argument }) => {
+            let text = format!("Unknown argument: there is no `{argument}` of {of}");
+            ErrorData::invalid_params(text, None)
+        }
+        Refusal::InvalidArguments(_) | Refusal::Denied { .. } => {
+            ErrorData::invalid_params(refusal.to_string(), None)
+        }
+        Refusal::Busy(text) => {
+            ErrorData::internal_error(format!("{text}; try again in a moment"), None)
+        }
+    }
+}
+
+/// A name that nobody offers. An error of the protocol, not of a tool.
+pub(super) fn unknown(what: &str, name: &str) -> ErrorData {
+    ErrorData::invalid_params(format!("Unknown {what}: `{}`", shown(name)), None)
+}
+
+/// A resource that nobody offers. Its code differs between the eras: rmcp sees to that.
+pub(super) fn no_resource(uri: &str) -> ErrorData {
+    let uri = shown(uri);
+    let data = json!({"uri": uri});
+    ErrorData::resource_not_found(format!("Resource not found: `{uri}`"), Some(data))
+}
+
+fn shown(name: &str) -> String {
+    name.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect()
+}
+
+/// The `_meta` of an answer that a plugin made.
+pub(super) fn answer_meta(
+    truncated: bool,
+    provenance: &[Provenance],
+    call: &CallId,
+    era: Era,
+) -> MetaObject {
+    let sources: Vec<Value> = provenance
+        .iter()
+        .map(|source| json!({"capability": source.capability.as_str(), "target": source.target}))
+        .collect();
+    let mut meta = result_meta(era).unwrap_or_default();
+    meta.insert("toolgate/call".to_owned(), json!(call.as_str()));
+    meta.insert("toolgate/untrusted".to_owned(), json!(true));
+    meta.insert("toolgate/truncated".to_owned(), json!(truncated));
+    meta.insert("toolgate/provenance".to_owned(), Value::Array(sources));
+    meta
 }
 
 fn answered(output: Output, call: &CallId, era: Era) -> CallToolResult {
@@ -122,18 +189,9 @@ fn answered(output: Output, call: &CallId, era: Era) -> CallToolResult {
         Some(value) if text.is_empty() => value.to_string(),
         Some(_) | None => text,
     };
-    let provenance: Vec<Value> = provenance
-        .iter()
-        .map(|source| json!({"capability": source.capability.as_str(), "target": source.target}))
-        .collect();
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     result.structured_content = structured;
-    let mut meta = result_meta(era).unwrap_or_default();
-    meta.insert("toolgate/call".to_owned(), json!(call.as_str()));
-    meta.insert("toolgate/untrusted".to_owned(), json!(true));
-    meta.insert("toolgate/truncated".to_owned(), json!(truncated));
-    meta.insert("toolgate/provenance".to_owned(), Value::Array(provenance));
-    result.meta = Some(meta);
+    result.meta = Some(answer_meta(truncated, &provenance, call, era));
     result
 }
 
@@ -164,7 +222,6 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::domain::call::Provenance;
     use crate::domain::capability::Capability;
 
     fn shown(came_of_it: Result<Outcome, CallError>, era: Era) -> String {
@@ -212,7 +269,7 @@ mod tests {
                 Ok(Outcome::LimitExceeded("the call took longer than 30 s".to_owned())),
                 Ok(Outcome::Cancelled),
                 Ok(Outcome::HostFailed { internal: secret() }),
-                Err(Refusal::UnknownTool("no_such".parse().unwrap()).into()),
+                Err(Refusal::Unknown(Subject::Tool("no_such".parse().unwrap())).into()),
                 Err(Refusal::InvalidArguments(vec!["/n: is not a number".to_owned()]).into()),
                 Err(Refusal::Denied { rule: "mode.read-only", reason: "reads only".to_owned() }
                     .into()),
@@ -272,7 +329,7 @@ mod tests {
 
     #[test]
     fn repeats_little_of_a_name_and_escapes_it() {
-        let error = unknown_tool(&format!("\u{1b}[31m{}", "x".repeat(10_000)));
+        let error = unknown("tool", &format!("\u{1b}[31m{}", "x".repeat(10_000)));
         assert!(error.message.len() < 120, "{}", error.message);
         assert!(!error.message.contains('\u{1b}'));
     }

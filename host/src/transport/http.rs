@@ -23,7 +23,8 @@ use super::gate::{self, Gate};
 use super::origin::AllowList;
 use super::server::{Callers, McpServer};
 use super::sessions::Sessions;
-use super::{Listener, MESSAGE_BYTES_MAX, TransportError};
+use super::subscriptions::Pace;
+use super::{Listener, MESSAGE_BYTES_MAX, REREAD_EVERY, TransportError};
 use crate::domain::principal::Principal;
 use crate::gateway::Tools;
 
@@ -55,6 +56,8 @@ pub struct HttpConfig {
     pub sessions_max: usize,
     /// Connections at once, and so requests at once. A session's client holds one or two.
     pub connections_max: usize,
+    /// How often resources that a client watches are read again.
+    pub reread_every: Duration,
 }
 
 impl Default for HttpConfig {
@@ -64,6 +67,7 @@ impl Default for HttpConfig {
             allowed_origins: Vec::new(),
             sessions_max: 256,
             connections_max: 1_024,
+            reread_every: REREAD_EVERY,
         }
     }
 }
@@ -75,7 +79,8 @@ pub async fn serve_http(
     config: HttpConfig,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), TransportError> {
-    let HttpConfig { allowed_hosts, allowed_origins, sessions_max, connections_max } = config;
+    let HttpConfig { allowed_hosts, allowed_origins, sessions_max, connections_max, reread_every } =
+        config;
     let port = listener.local_addr().port();
     let allow = AllowList::new(&allowed_hosts, &allowed_origins, port)?;
     let callers = if listener.is_authenticated() {
@@ -85,7 +90,8 @@ pub async fn serve_http(
     };
     let (draining, end) = (CancellationToken::new(), CancellationToken::new());
     let _end = end.clone().drop_guard();
-    let router = router(tools, callers, allow, sessions_max, &draining, &end);
+    let router =
+        router(tools, (callers, Pace::new(reread_every)), allow, sessions_max, &draining, &end);
 
     let places = Arc::new(Semaphore::new(connections_max));
     let mut connections = JoinSet::new();
@@ -128,7 +134,7 @@ pub async fn serve_http(
 
 fn router(
     tools: Arc<dyn Tools>,
-    callers: Callers,
+    (callers, pace): (Callers, Pace),
     allow: AllowList,
     sessions_max: usize,
     draining: &CancellationToken,
@@ -143,7 +149,7 @@ fn router(
         .enforce_origin_validation()
         .with_max_request_body_bytes(MESSAGE_BYTES_MAX)
         .with_cancellation_token(end.clone());
-    let server = move || Ok(McpServer::new(tools.clone(), callers.clone()));
+    let server = move || Ok(McpServer::new(tools.clone(), callers.clone(), pace.clone()));
     let mcp = StreamableHttpService::new(server, sessions.clone(), config);
     let gate = Arc::new(Gate::new(allow, sessions));
     let draining = draining.clone();

@@ -5,17 +5,20 @@
 //! rmcp or axum. It must not decide who may call what, nor run anything: it sees the house
 //! through [`Tools`](crate::gateway::Tools) alone. Read `server.rs` first.
 
+mod ask;
 mod convert;
 mod facts;
 mod gate;
 mod http;
 mod jsonrpc;
 mod listener;
+mod offers;
 mod origin;
 mod progress;
 mod server;
 mod sessions;
 mod stdio;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +27,7 @@ use std::net::SocketAddr;
 pub use self::http::{HttpConfig, serve_http};
 pub use self::listener::Listener;
 pub use self::stdio::{serve_io, serve_stdio};
+pub use self::subscriptions::REREAD_EVERY;
 
 /// Why the edge cannot serve.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::jsonrpc::{self, Rejection};
 use super::server::{Callers, McpServer};
+use super::subscriptions::Pace;
 use super::{MESSAGE_BYTES_MAX, TransportError};
 use crate::domain::principal::Principal;
 use crate::gateway::Tools;
@@ -38,18 +39,21 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub async fn serve_stdio(
     tools: Arc<dyn Tools>,
     user: &str,
+    reread_every: Duration,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), TransportError> {
     let principal = Principal::local(user);
-    serve_io(tools, principal, tokio::io::stdin(), tokio::io::stdout(), shutdown).await
+    let (read, write) = (tokio::io::stdin(), tokio::io::stdout());
+    serve_io(tools, principal, read, write, reread_every, shutdown).await
 }
 
-/// Serves one client over any two streams, until `read` ends, `write` fails or `shutdown` fires.
+/// Serves one client over any two streams; what it watches is read again so often. Until `read` ends, `write` fails or `shutdown` fires.
 pub async fn serve_io<R, W>(
     tools: Arc<dyn Tools>,
     principal: Principal,
     read: R,
     write: W,
+    reread_every: Duration,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), TransportError>
 where
@@ -70,7 +74,8 @@ where
         }
     }));
     let lines = Lines { inbound: Arc::new(Mutex::new(inbound)), outbound };
-    let mut conversation = pin!(converse(tools, principal, lines, end.clone()));
+    let mut conversation =
+        pin!(converse(tools, principal, lines, Pace::new(reread_every), end.clone()));
     let mut stop = pin!(async {
         let input_ended = async {
             ended.cancelled().await;
@@ -106,10 +111,12 @@ async fn converse(
     tools: Arc<dyn Tools>,
     principal: Principal,
     lines: Lines,
+    pace: Pace,
     end: CancellationToken,
 ) {
     loop {
-        let server = McpServer::new(tools.clone(), Callers::Is(principal.clone()));
+        let callers = Callers::Is(principal.clone());
+        let server = McpServer::new(tools.clone(), callers, pace.clone());
         match serve_server_with_ct(server, lines.clone(), end.clone()).await {
             Ok(running) => {
                 if let Err(error) = running.waiting().await {

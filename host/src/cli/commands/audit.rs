@@ -146,7 +146,7 @@ fn words(record: &AuditLine) -> String {
     let (tone, text) = match &record.stage {
         Stage::Received(call) => {
             let arguments = call.arguments.as_ref().map(ToString::to_string).unwrap_or_default();
-            (Tone::Strong, format!("{} {} {arguments}", call.principal, call.tool))
+            (Tone::Strong, format!("{} {} {arguments}", call.principal, call.subject))
         }
         Stage::Admitted { plugin, tier, .. } => (Tone::Plain, format!("plugin {plugin}, {tier}")),
         Stage::Refused(refused) => (Tone::Bad, format!("{}: {}", refused.refusal, refused.reason)),

@@ -14,10 +14,11 @@ use crate::cli::args::{Arguments, Call};
 use crate::cli::arguments::parse_args;
 use crate::cli::complaint::Complaint;
 use crate::cli::console::Console;
-use crate::domain::call::{Outcome, Output, ToolCall};
+use crate::domain::call::{Call as Asked, Outcome, Output};
 use crate::domain::decision::Refusal;
 use crate::domain::name::CallId;
 use crate::domain::principal::Principal;
+use crate::domain::subject::Subject;
 use crate::gateway::{CallContext, CallError, Tools as _};
 use crate::wiring::House;
 
@@ -48,11 +49,11 @@ async fn called(desk: &Desk, house: &House, call: Call) -> Answer {
             Complaint::new(text, hint)
         })?,
     };
-    let call = ToolCall {
+    let call = Asked {
         id: new_id()?,
         principal: Principal::local(subject.as_deref().unwrap_or(desk.user())),
         client: Some(concat!("toolgate call ", env!("CARGO_PKG_VERSION")).to_owned()),
-        tool,
+        subject: Subject::Tool(tool),
         arguments,
         traceparent: None,
     };
@@ -65,13 +66,7 @@ async fn called(desk: &Desk, house: &House, call: Call) -> Answer {
 }
 
 /// A request waits for a person. It is held by this process, so either we wait, or it lapses.
-async fn waited(
-    desk: &Desk,
-    house: &House,
-    mut call: ToolCall,
-    wait: bool,
-    first: Outcome,
-) -> Answer {
+async fn waited(desk: &Desk, house: &House, mut call: Asked, wait: bool, first: Outcome) -> Answer {
     if !wait {
         let code = print(desk.console, first)?;
         writeln!(
@@ -101,7 +96,7 @@ async fn waited(
     print(desk.console, once(desk, house, call).await?)
 }
 
-async fn once(desk: &Desk, house: &House, call: ToolCall) -> Result<Outcome, Complaint> {
+async fn once(desk: &Desk, house: &House, call: Asked) -> Result<Outcome, Complaint> {
     let cancel = CancellationToken::new();
     let context =
         CallContext { progress: Arc::new(OnTerminal(desk.console)), cancel: cancel.clone() };
@@ -118,7 +113,7 @@ async fn once(desk: &Desk, house: &House, call: ToolCall) -> Result<Outcome, Com
         CallError::Refused(refusal) => {
             let hint = match &refusal {
                 Refusal::InvalidArguments(_) => "`toolgate tools --json` has the tool's schema",
-                Refusal::UnknownTool(_) => "`toolgate tools` lists them",
+                Refusal::Unknown(_) => "`toolgate tools` lists them",
                 Refusal::Denied { .. } => "`toolgate check` shows what is granted",
                 Refusal::Busy(_) => "try again in a moment",
             };
@@ -141,7 +136,10 @@ fn print(console: Console, outcome: Outcome) -> Answer {
             writeln!(console.out(), "{}", output.text.trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
-        Outcome::ToolError(text) => {
+        Outcome::Messages(_) | Outcome::Content(_) | Outcome::Values(_) => {
+            failed("this is no answer of a tool".to_owned(), "please report this")
+        }
+        Outcome::ToolError(text) | Outcome::NotFound(text) => {
             failed(text, "the tool ran and failed; `toolgate audit --last 1` shows what it used")
         }
         Outcome::LimitExceeded(text) => {

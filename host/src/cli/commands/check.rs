@@ -1,15 +1,17 @@
 //! `toolgate check` and `toolgate plugins`: what is asked for and what is granted. Runs nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Answer, Desk};
 use crate::cli::table::{Cell, Table, Tone, printable};
 use crate::config::Config;
 use crate::domain::capability::Capability;
 use crate::domain::grant::Grants;
+use crate::domain::manifest::{Manifest, highest};
 use crate::domain::scope::Scope;
 use crate::sandbox::{self, Checked, LoadError};
 use crate::wiring;
@@ -118,7 +120,7 @@ pub(super) fn plugins(desk: &Desk) -> Answer {
         desk.console.json(&as_json(&report))?;
         return Ok(report.code());
     }
-    let mut table = Table::new(["PLUGIN", "VERSION", "DIGEST", "TOOLS", "ASKS FOR", "SIZE"]);
+    let mut table = Table::new(["PLUGIN", "VERSION", "DIGEST", "OFFERS", "ASKS FOR", "SIZE"]);
     for Checked { manifest, inspection } in &report.plugins {
         let join = |words: Vec<String>| words.join(", ");
         let digest: String = inspection.digest.to_string().chars().take(12).collect();
@@ -126,7 +128,7 @@ pub(super) fn plugins(desk: &Desk) -> Answer {
             Cell::new(manifest.id.to_string(), Tone::Strong),
             manifest.version.clone().into(),
             digest.into(),
-            join(manifest.tools.keys().map(ToString::to_string).collect()).into(),
+            join(offers(manifest)).into(),
             join(manifest.capabilities.keys().map(ToString::to_string).collect()).into(),
             format!("{} KB", inspection.size_bytes / 1_000).into(),
         ]);
@@ -134,6 +136,23 @@ pub(super) fn plugins(desk: &Desk) -> Answer {
     desk.console.table(&table)?;
     complain(desk, &report)?;
     Ok(report.code())
+}
+
+/// Tools by their names alone, as they are most of what is offered; prompts and resources marked.
+fn offers(manifest: &Manifest) -> Vec<String> {
+    let tools = manifest.tools.keys().map(ToString::to_string);
+    let prompts = manifest.prompts.keys().map(|name| format!("prompt {name}"));
+    let resources = manifest.resources.keys().map(|name| format!("resource {name}"));
+    tools.chain(prompts).chain(resources).collect()
+}
+
+/// What is offered, each with what it uses and what it can do at most.
+fn uses<N: ToString>(offered: &BTreeMap<N, BTreeSet<Capability>>) -> Map<String, Value> {
+    let one = |(name, uses): (&N, &BTreeSet<Capability>)| {
+        let words: Vec<_> = uses.iter().map(|capability| capability.as_str()).collect();
+        (name.to_string(), json!({"uses": words, "tier": highest(uses).as_str()}))
+    };
+    offered.iter().map(one).collect()
 }
 
 fn as_json(report: &Report) -> Value {
@@ -152,18 +171,16 @@ fn as_json(report: &Report) -> Value {
             let tier = capability.tier().as_str();
             (capability.to_string(), json!({"tier": tier, "reason": reason, "scope": scope}))
         });
-        let tools = manifest.tools.iter().map(|(tool, uses)| {
-            let uses: Vec<_> = uses.iter().map(|c| c.as_str()).collect();
-            (tool.to_string(), json!({"uses": uses, "tier": manifest.tier(tool).as_str()}))
-        });
         json!({
             "name": manifest.id.as_str(),
             "version": manifest.version,
             "description": manifest.description,
             "digest": inspection.digest.to_string(),
             "bytes": inspection.size_bytes,
-            "capabilities": capabilities.collect::<serde_json::Map<_, _>>(),
-            "tools": tools.collect::<serde_json::Map<_, _>>(),
+            "capabilities": capabilities.collect::<Map<_, _>>(),
+            "tools": uses(&manifest.tools),
+            "prompts": uses(&manifest.prompts),
+            "resources": uses(&manifest.resources),
         })
     });
     let failures = report.failures.iter();

@@ -48,7 +48,8 @@ fn print(desk: &Desk, inspection: &Inspection) -> std::io::Result<()> {
         "functions  {}, the largest with {} bytes",
         inspection.functions, inspection.largest_function_bytes
     )?;
-    writeln!(out, "instances  {}\n", inspection.core_instances)?;
+    writeln!(out, "instances  {}", inspection.core_instances)?;
+    writeln!(out, "offers     {}\n", offers(inspection).join(", "))?;
     if inspection.imports.is_empty() {
         return writeln!(out, "It imports nothing: it can compute, and nothing else.");
     }
@@ -70,6 +71,11 @@ fn print(desk: &Desk, inspection: &Inspection) -> std::io::Result<()> {
     desk.console.table(&table)
 }
 
+/// What it exports of the contract.
+fn offers(inspection: &Inspection) -> Vec<&'static str> {
+    inspection.offers.iter().map(|export| export.as_str()).collect()
+}
+
 fn as_json(inspection: &Inspection, loads: bool) -> serde_json::Value {
     let imports = inspection.imports.iter().map(|import| {
         json!({
@@ -85,6 +91,7 @@ fn as_json(inspection: &Inspection, loads: bool) -> serde_json::Value {
         "core_instances": inspection.core_instances,
         "imports": imports.collect::<Vec<_>>(),
         "exports": inspection.exports,
+        "offers": offers(inspection),
         "allowed": loads,
     })
 }

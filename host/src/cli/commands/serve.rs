@@ -20,6 +20,7 @@ pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
     let http = HttpConfig {
         allowed_hosts: http.allowed_hosts,
         allowed_origins: http.allowed_origins,
+        reread_every: http.reread_every,
         ..HttpConfig::default()
     };
     let say = |address| {
@@ -42,6 +43,7 @@ pub(super) async fn until_stopped(
         Some(address) => Some(Listener::bind(address, false).await?),
         None => None,
     };
+    let reread_every = http.reread_every;
     let house = build(config).await?;
     let stop = interrupted();
     announce(&house);
@@ -51,7 +53,7 @@ pub(super) async fn until_stopped(
             say(listener.local_addr())?;
             transport::serve_http(tools, listener, http, stop).await
         }
-        None => transport::serve_stdio(tools, desk.user(), stop).await,
+        None => transport::serve_stdio(tools, desk.user(), reread_every, stop).await,
     };
     house.close().await;
     served?;
@@ -62,8 +64,9 @@ pub(super) async fn until_stopped(
 fn announce(house: &House) {
     let sandbox = house.gateway.sandbox();
     let (n_plugins, n_failed) = (sandbox.plugins().len(), sandbox.failures().len());
-    let n_tools = sandbox.tools().count();
-    tracing::info!(n_plugins, n_failed, n_tools, "plugins are loaded");
+    let (n_tools, n_prompts, n_resources) =
+        (sandbox.tools().count(), sandbox.prompts().count(), sandbox.resources().count());
+    tracing::info!(n_plugins, n_failed, n_tools, n_prompts, n_resources, "plugins are loaded");
 }
 
 impl From<TransportError> for Complaint {

@@ -9,8 +9,8 @@ mod trail;
 mod writer;
 
 pub use record::{
-    ApprovalRecord, AuditLine, CallRecord, Decision, OutcomeRecord, SCHEMA, Stage, TargetRecord,
-    UseRecord,
+    ApprovalRecord, AuditLine, CallRecord, Decision, OutcomeRecord, SCHEMA, Stage, SubjectRecord,
+    TargetRecord, UseRecord,
 };
 pub use trail::{Arguments, AuditLog, Trail};
 pub use writer::{AuditError, FILE};

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::call::{CapabilityUse, Outcome, ToolCall};
+use crate::domain::call::{Call, CapabilityUse, Outcome};
 use crate::domain::scope::Target;
+use crate::domain::subject::{Completed, Subject};
 use crate::domain::write::Plan;
 
 /// The version of the format.
@@ -37,7 +38,7 @@ pub enum Stage {
     Received(Box<CallRecord>),
     /// It may run.
     Admitted {
-        /// Who offers the tool.
+        /// Who offers it.
         plugin: String,
         /// The code, exactly.
         digest: String,
@@ -119,8 +120,9 @@ pub struct CallRecord {
     /// What the client says it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
-    /// The tool.
-    pub tool: String,
+    /// What is asked for: one key, `tool`, `prompt`, `resource` or `completion`.
+    #[serde(flatten)]
+    pub subject: SubjectRecord,
     /// The arguments, where the level says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<serde_json::Value>,
@@ -129,13 +131,68 @@ pub struct CallRecord {
     pub traceparent: Option<String>,
 }
 
+/// What was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubjectRecord {
+    /// The tool's name.
+    Tool(String),
+    /// The prompt's name.
+    Prompt(String),
+    /// The resource's URI.
+    Resource(String),
+    /// An argument was being typed.
+    Completion {
+        /// Of this prompt, or
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prompt: Option<String>,
+        /// of this template.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        template: Option<String>,
+        /// The argument.
+        argument: String,
+    },
+}
+
+impl From<&Subject> for SubjectRecord {
+    fn from(subject: &Subject) -> Self {
+        match subject {
+            Subject::Tool(name) => Self::Tool(name.to_string()),
+            Subject::Prompt(name) => Self::Prompt(name.to_string()),
+            Subject::Resource(uri) => Self::Resource(uri.to_string()),
+            Subject::Completion { of, argument } => {
+                let (prompt, template) = match of {
+                    Completed::Prompt(name) => (Some(name.to_string()), None),
+                    Completed::Template(template) => (None, Some(template.to_string())),
+                };
+                Self::Completion { prompt, template, argument: argument.to_string() }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for SubjectRecord {
+    /// A tool by its name alone, as most calls are of tools.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tool(name) => f.write_str(name),
+            Self::Prompt(name) => write!(f, "prompt {name}"),
+            Self::Resource(uri) => write!(f, "resource {uri}"),
+            Self::Completion { prompt, template, argument } => {
+                let of = prompt.as_deref().or(template.as_deref()).unwrap_or("?");
+                write!(f, "completion of `{argument}` for {of}")
+            }
+        }
+    }
+}
+
 impl CallRecord {
-    pub(super) fn new(call: &ToolCall, arguments: bool) -> Self {
+    pub(super) fn new(call: &Call, arguments: bool) -> Self {
         Self {
             principal: call.principal.to_string(),
             groups: call.principal.groups.clone(),
             client: call.client.clone(),
-            tool: call.tool.to_string(),
+            subject: (&call.subject).into(),
             arguments: arguments.then(|| serde_json::Value::Object(call.arguments.clone())),
             traceparent: call.traceparent.clone(),
         }
@@ -283,7 +340,12 @@ impl OutcomeRecord {
     pub(super) fn new(outcome: &Outcome, duration: std::time::Duration) -> Self {
         let (bytes, truncated, detail) = match outcome {
             Outcome::Output(output) => (output.bytes(), output.truncated, None),
-            Outcome::ToolError(text) | Outcome::LimitExceeded(text) => {
+            Outcome::Messages(written) => {
+                (written.messages.iter().map(|message| message.text.len()).sum(), false, None)
+            }
+            Outcome::Content(content) => (content.text.len(), content.truncated, None),
+            Outcome::Values(values) => (values.iter().map(String::len).sum(), false, None),
+            Outcome::ToolError(text) | Outcome::NotFound(text) | Outcome::LimitExceeded(text) => {
                 (text.len(), false, Some(text.clone()))
             }
             Outcome::Trapped { internal } | Outcome::HostFailed { internal } => {

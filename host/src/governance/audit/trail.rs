@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::record::{CallRecord, Decision, OutcomeRecord, Stage};
 use super::writer::{AuditError, Writer};
 use crate::capability::{CapabilityError, Clock, Journal};
-use crate::domain::call::{CapabilityUse, Outcome, Provenance, ToolCall};
+use crate::domain::call::{Call, CapabilityUse, Outcome, Provenance};
 use crate::domain::decision::Refusal;
 use crate::domain::name::{CallId, ClusterName};
 use crate::governance::admission::Permit;
@@ -48,7 +48,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// Where the record is not taken; the call must not run.
-    pub async fn open_trail(&self, call: &ToolCall) -> Result<Trail, AuditError> {
+    pub async fn open_trail(&self, call: &Call) -> Result<Trail, AuditError> {
         let record = CallRecord::new(call, self.arguments == Arguments::Full);
         let trail = Trail {
             writer: self.writer.clone(),

@@ -195,10 +195,10 @@ pub enum GateError {
     },
     /// The component is no plugin.
     #[error(
-        "the component does not export `toolgate:plugin/tools@0.1.x`; build it against the \
-         contract's world `plugin`"
+        "the component does not export `toolgate:plugin/tools@0.1.x`, nor `prompts` or \
+         `resources`; build it against the contract's world `plugin`"
     )]
-    NoTools,
+    NoOffer,
     /// The component is a plugin of another contract.
     #[error(
         "the component exports `{found}`; this host speaks contract 0.1.x, so build it with a \

@@ -13,6 +13,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
@@ -78,6 +79,8 @@ pub struct Inspection {
     pub digest: Digest,
     /// Every import: there are no others.
     pub imports: Vec<Import>,
+    /// What it offers: at least one of them.
+    pub offers: BTreeSet<Export>,
     /// The names of the exports.
     pub exports: Vec<String>,
     /// The file's size.
@@ -107,10 +110,11 @@ pub fn inspect(bytes: &[u8], limits: &GateLimits) -> Result<Inspection, GateErro
     let mut tally = Tally::new(bytes, FEATURES, limits);
     let types = validate(bytes, &mut tally)?;
     let imports = imports(&tally.imports, types.as_ref())?;
-    require_tools(&tally.exports)?;
+    let offers = offers(&tally.exports)?;
     Ok(Inspection {
         digest: Digest::of(bytes),
         imports,
+        offers,
         size_bytes: bytes.len(),
         core_instances: tally.core_instances(),
         functions: tally.functions,
@@ -183,17 +187,50 @@ fn imports(items: &[Item], types: TypesRef<'_>) -> Result<Vec<Import>, GateError
     items.iter().map(import).collect()
 }
 
-/// Versions of the contract are compatible within 0.1, in both directions.
-fn require_tools(exports: &[Item]) -> Result<(), GateError> {
+/// An interface that a plugin may export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Export {
+    /// `tools`
+    Tools,
+    /// `prompts`
+    Prompts,
+    /// `resources`
+    Resources,
+}
+
+impl Export {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Tools, Self::Prompts, Self::Resources];
+
+    /// The interface's name, and the manifest's table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+        }
+    }
+}
+
+/// What the component offers. Versions of the contract are compatible within 0.1, in both
+/// directions.
+fn offers(exports: &[Item]) -> Result<BTreeSet<Export>, GateError> {
     let instances = exports.iter().filter(|item| item.kind == ComponentExternalKind::Instance);
     let names = instances.filter_map(|item| item.name.parse::<InterfaceName>().ok());
-    let mut tools = names
-        .filter(|name| name.is_of_plugin_package() && name.interface == "tools")
-        .collect::<Vec<_>>();
-    if tools.iter().any(InterfaceName::is_contract) {
-        return Ok(());
+    let (mut offers, mut other) = (BTreeSet::new(), None);
+    for name in names.filter(InterfaceName::is_of_plugin_package) {
+        let kind = Export::ALL.into_iter().find(|kind| kind.as_str() == name.interface);
+        match kind {
+            Some(kind) if name.is_contract() => {
+                offers.insert(kind);
+            }
+            Some(_) => other = Some(name.to_string()),
+            None => {}
+        }
     }
-    tools.pop().map_or(Err(GateError::NoTools), |found| {
-        Err(GateError::OtherContract { found: found.to_string() })
-    })
+    match other {
+        _ if !offers.is_empty() => Ok(offers),
+        Some(found) => Err(GateError::OtherContract { found }),
+        None => Err(GateError::NoOffer),
+    }
 }

@@ -120,7 +120,7 @@ fn says_what_kind_of_file_it_is_not() {
     assert_eq!(refused(&generate::core_module()), GateError::CoreModule);
     let truncated = refused(&generate::truncated());
     assert!(matches!(truncated, GateError::Truncated { .. }), "{truncated}");
-    assert_eq!(refused(&generate::assemble("(component)")), GateError::NoTools);
+    assert_eq!(refused(&generate::assemble("(component)")), GateError::NoOffer);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn counts_instances_as_often_as_they_are_made() {
         assert_eq!(found, expected, "{levels} levels");
     }
     // 32 core instances, and 64 components with the outermost.
-    assert_eq!(refused(&generate::instance_bomb(5)), GateError::NoTools);
+    assert_eq!(refused(&generate::instance_bomb(5)), GateError::NoOffer);
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn bounds_nesting_without_recursion() {
             assert!(matches!(found, GateError::TooDeep { max: 16, .. }), "{found}");
         }
     }
-    assert_eq!(refused(&generate::deep_components(5)), GateError::NoTools);
-    assert_eq!(refused(&generate::deep_types(5)), GateError::NoTools);
+    assert_eq!(refused(&generate::deep_components(5)), GateError::NoOffer);
+    assert_eq!(refused(&generate::deep_types(5)), GateError::NoOffer);
 }
 
 #[test]

@@ -40,8 +40,9 @@ use super::state::{CallScene, Scene, State, Stop};
 use crate::capability::{CapabilityError, origin};
 use crate::domain::call::CapabilityUse;
 use crate::domain::capability::Capability;
-use crate::domain::name::{ClusterName, Namespace, ObjectName};
+use crate::domain::name::{ClusterName, Namespace, ObjectName, ToolName};
 use crate::domain::scope::{Scope, Target};
+use crate::domain::subject::Subject;
 
 /// One host call of a guest, on its way to a port.
 pub(super) struct Door {
@@ -80,8 +81,8 @@ impl State {
         };
         if !scene.permit.uses(capability) {
             return Ok(Err(Error::Denied(format!(
-                "the tool `{}` does not list `{capability}` under `uses` in its plugin's manifest",
-                scene.permit.call().tool
+                "{} does not list `{capability}` under `uses` in its plugin's manifest",
+                the(&scene.permit.call().subject)
             ))));
         }
         let meter = Arc::clone(&self.meter);
@@ -99,6 +100,17 @@ impl State {
 }
 
 impl Door {
+    /// Which tool asks for a write. Prompts and resources ask for none: what reads like a look must
+    /// not change what it looks at, whatever a manifest says.
+    fn tool(&self) -> Result<ToolName, Shut> {
+        match &self.scene.permit.call().subject {
+            Subject::Tool(name) => Ok(name.clone()),
+            Subject::Prompt(_) | Subject::Resource(_) | Subject::Completion { .. } => {
+                Err(Shut::Told(Error::Denied("only a tool may ask for a change".to_owned())))
+            }
+        }
+    }
+
     /// How far the grant reaches. There is one, or the interface were not linked.
     fn scope(&self) -> Result<&Scope, Shut> {
         let missing = || Shut::Told(Error::Denied(format!("`{}` is not granted", self.capability)));
@@ -265,6 +277,13 @@ impl Door {
 }
 
 const NAMESPACE: &str = "Namespace";
+/// Who asks, as the manifest knows it.
+fn the(subject: &Subject) -> String {
+    match subject {
+        Subject::Tool(_) | Subject::Prompt(_) | Subject::Resource(_) => format!("the {subject}"),
+        Subject::Completion { of, argument: _ } => format!("the {of}"),
+    }
+}
 
 fn is_namespaced(kind: &str) -> bool {
     crate::domain::kind::own(kind).is_none_or(|kind| kind.namespaced)

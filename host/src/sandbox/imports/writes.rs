@@ -44,7 +44,7 @@ pub(super) async fn request(
         principal: call.principal.clone(),
         plugin: offer.plugin.clone(),
         digest: offer.digest.clone(),
-        tool: call.tool.clone(),
+        tool: door.tool()?,
         verb,
         target: written,
         scope: door.scope()?.clone(),

@@ -42,7 +42,7 @@ async fn serves_requests_that_say_everything() {
 #[tokio::test]
 async fn names_the_errors_of_the_newer_era() {
     let server = server().await;
-    for method in ["no/such", "initialize", "ping", "logging/setLevel", "prompts/list"] {
+    for method in ["no/such", "initialize", "ping", "logging/setLevel", "resources/subscribe"] {
         let unknown = server.ask(&modern(request(1, method, &json!({})))).await;
         assert_eq!((unknown.status, unknown.code()), (404, -32601), "{method}");
     }

@@ -111,7 +111,8 @@ pub(super) fn modern_headers(request: &Value) -> Vec<(&'static str, String)> {
         ("mcp-protocol-version", "2026-07-28".to_owned()),
         ("mcp-method", request["method"].as_str().unwrap().to_owned()),
     ];
-    if let Some(name) = request["params"]["name"].as_str() {
+    let params = &request["params"];
+    if let Some(name) = params["name"].as_str().or_else(|| params["uri"].as_str()) {
         headers.push(("mcp-name", name.to_owned()));
     }
     headers

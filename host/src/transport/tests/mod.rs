@@ -3,6 +3,7 @@
 
 mod http;
 mod http_client;
+mod offers;
 mod stdio;
 
 use std::sync::{Arc, Mutex};
@@ -12,11 +13,14 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::domain::call::{Outcome, Output, ToolCall};
+use crate::domain::call::{Call, Content, Message, Messages, Outcome, Output, Role};
 use crate::domain::capability::Tier;
 use crate::domain::decision::Refusal;
 use crate::domain::name::ToolName;
 use crate::domain::principal::Principal;
+use crate::domain::prompt::{PromptArgument, PromptListing};
+use crate::domain::resource::ResourceListing;
+use crate::domain::subject::Subject;
 use crate::gateway::{CallContext, CallError, ToolListing, Tools};
 
 /// How long a test waits for what must come.
@@ -25,13 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A house whose tools do what their names say.
 #[derive(Default)]
 struct House {
-    calls: Mutex<Vec<ToolCall>>,
+    calls: Mutex<Vec<Call>>,
     started: Notify,
     cancelled: Notify,
 }
 
 impl House {
-    fn last_call(&self) -> ToolCall {
+    fn n_calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
+    fn last_call(&self) -> Call {
         self.calls.lock().unwrap().last().unwrap().clone()
     }
 }
@@ -49,6 +57,44 @@ fn listing(name: &str) -> Arc<ToolListing> {
     })
 }
 
+impl House {
+    /// Prompts and resources. What ends in `/count` reads differently each time.
+    fn told(&self, subject: &Subject, call: &Call) -> Result<Outcome, CallError> {
+        let content = |text: String| {
+            Outcome::Content(Content {
+                text,
+                mime_type: Some("text/plain".to_owned()),
+                truncated: false,
+                provenance: Vec::new(),
+            })
+        };
+        Ok(match subject {
+            Subject::Prompt(name) if name.as_str() == "look" => {
+                let text = format!("look at {}", call.arguments["namespace"]);
+                let messages = vec![Message { role: Role::User, text }];
+                Outcome::Messages(Messages { messages, provenance: Vec::new() })
+            }
+            Subject::Prompt(name) if name.as_str() == "broken" => {
+                Outcome::Trapped { internal: "SECRET".to_owned() }
+            }
+            Subject::Resource(uri) if uri.as_str() == "fake://fixed" => {
+                content("as ever".to_owned())
+            }
+            Subject::Resource(uri) if uri.as_str().ends_with("/gone/count") => {
+                Outcome::NotFound("there is no `gone`".to_owned())
+            }
+            Subject::Resource(uri) if uri.as_str().ends_with("/count") => {
+                content(self.calls.lock().unwrap().len().to_string())
+            }
+            Subject::Completion { argument, .. } if argument.as_str() == "namespace" => {
+                let typed = call.arguments["namespace"].as_str().unwrap();
+                Outcome::Values(vec![format!("{typed}!")])
+            }
+            other => return Err(Refusal::Unknown(other.clone()).into()),
+        })
+    }
+}
+
 #[async_trait]
 impl Tools for House {
     fn list(&self, _: &Principal) -> Vec<Arc<ToolListing>> {
@@ -60,10 +106,46 @@ impl Tools for House {
         (name.as_str() == "echo").then(|| listing("echo"))
     }
 
-    async fn call(&self, call: ToolCall, context: CallContext) -> Result<Outcome, CallError> {
+    fn prompts(&self, _: &Principal) -> Vec<Arc<PromptListing>> {
+        let argument = PromptArgument {
+            name: "namespace".parse().unwrap(),
+            description: Some("Where.".to_owned()),
+            required: true,
+        };
+        let one = |name: &str| {
+            Arc::new(PromptListing {
+                name: name.parse().unwrap(),
+                plugin: "fake".parse().unwrap(),
+                title: None,
+                description: format!("Writes {name}."),
+                arguments: vec![argument.clone()],
+            })
+        };
+        vec![one("look"), one("broken")]
+    }
+
+    fn resources(&self, _: &Principal) -> Vec<Arc<ResourceListing>> {
+        let one = |name: &str, uri: &str| {
+            Arc::new(ResourceListing {
+                name: name.parse().unwrap(),
+                plugin: Some("fake".parse().unwrap()),
+                uri: uri.parse().unwrap(),
+                title: None,
+                description: format!("Is {name}."),
+                mime_type: Some("text/plain".to_owned()),
+            })
+        };
+        vec![one("fixed", "fake://fixed"), one("counter", "fake://{name}/count")]
+    }
+
+    async fn call(&self, call: Call, context: CallContext) -> Result<Outcome, CallError> {
         self.calls.lock().unwrap().push(call.clone());
         let internal = || "SECRET".to_owned();
-        Ok(match call.tool.as_str() {
+        let tool = match &call.subject {
+            Subject::Tool(name) => name.clone(),
+            other => return self.told(other, &call),
+        };
+        Ok(match tool.as_str() {
             "echo" => Outcome::Output(Output {
                 text: "echoed".to_owned(),
                 structured: Some(Value::Object(call.arguments)),
@@ -93,7 +175,7 @@ impl Tools for House {
                 return Err(Refusal::Denied { rule: "mode.read-only", reason }.into());
             }
             "record" => return Err(CallError::NoRecord(internal())),
-            _ => return Err(Refusal::UnknownTool(call.tool).into()),
+            _ => return Err(Refusal::Unknown(call.subject).into()),
         })
     }
 }

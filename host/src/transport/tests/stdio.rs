@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{
@@ -13,8 +14,8 @@ use super::{House, PATIENCE, call, initialize, modern, request};
 use crate::domain::principal::Principal;
 use crate::transport::{MESSAGE_BYTES_MAX, TransportError, serve_io};
 
-struct Client {
-    house: Arc<House>,
+pub(super) struct Client {
+    pub(super) house: Arc<House>,
     server: JoinHandle<Result<(), TransportError>>,
     shutdown: CancellationToken,
     write: WriteHalf<DuplexStream>,
@@ -22,7 +23,7 @@ struct Client {
 }
 
 impl Client {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let house = Arc::new(House::default());
         let (ours, theirs) = duplex(64 << 10);
         let (read, write) = split(theirs);
@@ -32,13 +33,14 @@ impl Client {
             Principal::local("alice"),
             read,
             write,
+            Duration::from_secs(1),
             shutdown.clone().cancelled_owned(),
         ));
         let (read, write) = split(ours);
         Self { house, server, shutdown, write, lines: BufReader::new(read).lines() }
     }
 
-    async fn legacy(version: &str) -> Self {
+    pub(super) async fn legacy(version: &str) -> Self {
         let mut client = Self::new();
         let answer = client.ask(initialize(version)).await;
         assert_eq!(answer["result"]["protocolVersion"], version);
@@ -46,7 +48,7 @@ impl Client {
         client
     }
 
-    async fn send(&mut self, message: &Value) {
+    pub(super) async fn send(&mut self, message: &Value) {
         self.send_raw(message.to_string().as_bytes()).await;
     }
 
@@ -55,16 +57,22 @@ impl Client {
         self.write.write_all(b"\n").await.unwrap();
     }
 
-    async fn receive(&mut self) -> Value {
+    pub(super) async fn receive(&mut self) -> Value {
         let line = timeout(PATIENCE, self.lines.next_line()).await.expect("an answer").unwrap();
         serde_json::from_str(&line.expect("a line")).unwrap()
     }
 
-    async fn ask(&mut self, message: Value) -> Value {
+    pub(super) async fn ask(&mut self, message: Value) -> Value {
         self.send(&message).await;
         let answer = self.receive().await;
         assert_eq!(answer["id"], message["id"], "{answer}");
         answer
+    }
+
+    /// The client leaves, and the server ends.
+    pub(super) async fn leave(mut self) {
+        self.write.shutdown().await.unwrap();
+        self.ended().await;
     }
 
     /// The server ends by itself.
@@ -126,25 +134,27 @@ async fn lists_what_a_client_needs_to_know_in_both_eras() {
     );
 }
 
+/// What is served, whichever way a client finds out.
+fn capabilities() -> Value {
+    json!({
+        "completions": {},
+        "logging": {},
+        "prompts": {},
+        "resources": {"subscribe": true},
+        "tools": {},
+    })
+}
+
 #[tokio::test(start_paused = true)]
 async fn discovers_only_what_there_is() {
     let mut client = Client::new();
     let answer = client.ask(modern(request(1, "server/discover", &json!({})))).await;
     let result = &answer["result"];
     assert_eq!(result["supportedVersions"], json!(["2025-06-18", "2025-11-25", "2026-07-28"]));
-    assert_eq!(result["capabilities"], json!({"logging": {}, "tools": {}}));
+    assert_eq!(result["capabilities"], capabilities());
     assert!(result["instructions"].as_str().unwrap().contains("untrusted"));
-    let methods = [
-        "prompts/list",
-        "resources/list",
-        "resources/templates/list",
-        "completion/complete",
-        "prompts/get",
-        "no/such",
-        "ping",
-        "logging/setLevel",
-        "subscriptions/listen",
-    ];
+    let methods =
+        ["no/such", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
     for method in methods {
         let answer = client.ask(modern(request(2, method, &json!({"level": "info"})))).await;
         assert_eq!(answer["error"]["code"], -32601, "{method}: {answer}");
@@ -160,7 +170,7 @@ async fn negotiates_the_newest_version_that_begins_with_a_handshake() {
         let answer = Client::new().ask(initialize(asked)).await;
         assert_eq!(answer["result"]["protocolVersion"], "2025-11-25", "{asked}");
         assert_eq!(answer["result"]["serverInfo"]["name"], "toolgate");
-        assert_eq!(answer["result"]["capabilities"], json!({"logging": {}, "tools": {}}));
+        assert_eq!(answer["result"]["capabilities"], capabilities());
     }
 }
 

@@ -1,0 +1,300 @@
+//! Resources that plugins contribute, and those that the house tells of itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use expect_test::expect;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use toolgate::domain::principal::Principal;
+use toolgate::domain::subject::{Completed, Subject};
+use toolgate::gateway::Tools;
+use toolgate::transport::serve_io;
+use toolgate_tests::House;
+
+const BROWSE: &str = r#"
+    [grants.browse.kubernetes-read]
+    namespaces = ["shop"]
+    [grants.browse.kubernetes-logs]
+    namespaces = ["shop"]
+"#;
+
+/// How often what is watched is read again here.
+const OFTEN: Duration = Duration::from_millis(50);
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn uri(text: &str) -> Subject {
+    Subject::Resource(text.parse().unwrap())
+}
+
+async fn read(house: &House, text: &str) -> String {
+    house.get(uri(text), json!({})).await
+}
+
+#[tokio::test]
+async fn reads_what_is_granted() {
+    let house = House::of(&["plugins/browse"], BROWSE).await;
+    assert_eq!(house.failures(), "");
+    let names = read(&house, "k8s://demo/namespaces").await;
+    assert!(names.contains(r#""name":"shop""#) && !names.contains("kube-system"), "{names}");
+    let workloads = read(&house, "k8s://demo/namespaces/shop/workloads").await;
+    assert!(workloads.contains(r#""name":"checkout""#), "{workloads}");
+    let status = read(&house, "k8s://demo/namespaces/shop/workloads/deployment/checkout").await;
+    let status: Value = serde_json::from_str(status.strip_prefix("content: ").unwrap()).unwrap();
+    assert_eq!((&status["kind"], &status["name"]), (&json!("Deployment"), &json!("checkout")));
+    let diagram =
+        read(&house, "k8s://demo/namespaces/shop/workloads/deployment/checkout/ownership").await;
+    assert!(diagram.starts_with("content: graph TD\n  w[\"Deployment/checkout\"]\n"), "{diagram}");
+    assert!(diagram.contains("Pod/checkout-"), "{diagram}");
+    let pod = diagram.split("Pod/").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    let facts = read(&house, &format!("k8s://demo/namespaces/shop/pods/{pod}")).await;
+    assert!(facts.contains(&format!(r#""name":"{pod}""#)), "{facts}");
+    let log = read(&house, &format!("k8s://demo/namespaces/shop/pods/{pod}/log")).await;
+    assert!(log.starts_with("content"), "{log}");
+    let recorded = house.record().text().await;
+    let line = format!("received  eve@os resource k8s://demo/namespaces/shop/pods/{pod}/log {{}}");
+    assert!(recorded.contains(&line), "{recorded}");
+}
+
+#[tokio::test]
+async fn what_lies_outside_of_the_grant_is_not_there() {
+    let house = House::of(&["plugins/browse"], BROWSE).await;
+    let mut seen = String::new();
+    for text in [
+        "k8s://demo/namespaces/kube-system/workloads",
+        "k8s://demo/namespaces/no-such/workloads",
+        "k8s://blue/namespaces",
+        "k8s://demo/namespaces/shop/workloads/deployment/no-such",
+        "k8s://demo/namespaces/shop/workloads/job/checkout",
+        "k8s://demo/namespaces/Shop/workloads",
+        "k8s://demo/secrets",
+        "toolgate://secrets",
+    ] {
+        seen.push_str(&format!("{}\n", read(&house, text).await));
+    }
+    expect![[r#"
+        not-found: namespace `kube-system` not found in cluster `demo`, or not granted
+        not-found: namespace `no-such` not found in cluster `demo`, or not granted
+        not-found: cluster `blue` not found
+        not-found: Deployment `no-such` not found in namespace `shop` of cluster `demo`, or not granted
+        not-found: the kind of a workload is deployment, statefulset or daemonset
+        not-found: `Shop` is not a valid namespace: lower-case letters, digits and `-`, at most 63
+        refused, unknown-resource: there is no resource `k8s://demo/secrets`
+        refused, unknown-resource: there is no resource `toolgate://secrets`
+    "#]].assert_eq(&seen);
+}
+
+#[tokio::test]
+async fn completes_the_variables_of_a_template() {
+    let house = House::of(&["plugins/browse"], BROWSE).await;
+    let ask = async |template: &str, name: &str, given: Value| {
+        let of = Completed::Template(template.parse().unwrap());
+        house.get(Subject::Completion { of, argument: name.parse().unwrap() }, given).await
+    };
+    let pods = "k8s://{cluster}/namespaces/{namespace}/pods/{pod}";
+    let given = json!({"cluster": "demo", "namespace": "shop", "pod": "check"});
+    let found = ask(pods, "pod", given).await;
+    assert!(found.starts_with("values: checkout-"), "{found}");
+    assert_eq!(ask(pods, "cluster", json!({"cluster": ""})).await, "values: demo");
+    let kinds = "k8s://{cluster}/namespaces/{namespace}/workloads/{kind}/{workload}";
+    assert_eq!(ask(kinds, "kind", json!({"kind": "d"})).await, "values: daemonset deployment");
+    let other = ask("k8s://{a}/namespaces", "a", json!({"a": ""})).await;
+    assert!(other.starts_with("refused, unknown-argument: "), "{other}");
+}
+
+#[tokio::test]
+async fn tells_a_caller_what_it_may_do_and_no_more() {
+    let config = r#"
+        [mode]
+        read_only = true
+        [clusters.blue]
+        demo = true
+        default = true
+        [clusters.green]
+        demo = true
+        [grants.pods.kubernetes-read]
+        clusters = ["blue"]
+        namespaces = ["shop"]
+        kinds = ["Pod"]
+        [grants.pods.kubernetes-events]
+        clusters = ["blue"]
+        namespaces = ["shop"]
+        [grants.remediation.kubernetes-restart]
+        clusters = ["blue"]
+        namespaces = ["shop"]
+    "#;
+    let house = House::of(&["plugins/pods", "plugins/remediation"], config).await;
+    assert_eq!(house.failures(), "");
+    let clusters = read(&house, "toolgate://clusters").await;
+    assert_eq!(clusters, r#"content: {"clusters":[{"default":true,"name":"blue"}]}"#);
+    let told = read(&house, "toolgate://permissions").await;
+    let told: Value = serde_json::from_str(told.strip_prefix("content: ").unwrap()).unwrap();
+    expect![[r#"
+        {
+          "mode": {
+            "dry_run": false,
+            "namespaces": [
+              "*"
+            ],
+            "read_only": true
+          },
+          "plugins": [
+            {
+              "capabilities": {
+                "kubernetes-events": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "read"
+                },
+                "kubernetes-read": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "Pod"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "read"
+                }
+              },
+              "name": "pods"
+            },
+            {
+              "capabilities": {
+                "kubernetes-restart": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "reversible"
+                }
+              },
+              "name": "remediation"
+            }
+          ],
+          "principal": "eve@os",
+          "tools": [
+            {
+              "name": "describe_pod",
+              "plugin": "pods",
+              "tier": "read"
+            },
+            {
+              "name": "get_pod_status",
+              "plugin": "pods",
+              "tier": "read"
+            },
+            {
+              "name": "list_failing_pods",
+              "plugin": "pods",
+              "tier": "read"
+            },
+            {
+              "name": "list_pods",
+              "plugin": "pods",
+              "tier": "read"
+            }
+          ]
+        }"#]]
+    .assert_eq(&format!("{told:#}"));
+    expect![[r#"
+        received  eve@os resource toolgate://clusters {}
+        admitted  toolgate (ambient)
+        completed content
+        received  eve@os resource toolgate://permissions {}
+        admitted  toolgate (ambient)
+        completed content
+    "#]]
+    .assert_eq(&house.record().text().await);
+}
+
+#[tokio::test]
+async fn a_hostile_resource_is_bounded_and_made_plain() {
+    let grant = "[grants.hostile-offers.kubernetes-read]\nnamespaces = [\"shop\"]\n";
+    let house = House::of(&["guests/hostile-offers"], grant).await;
+    let mut seen = String::new();
+    for what in ["giant", "garbled", "escaped", "no-json", "no-type", "namespaces", "a%20b"] {
+        let came = read(&house, &format!("hostile://{what}/text")).await;
+        seen.push_str(&format!("{what}: {came}\n"));
+    }
+    expect![[r#"
+        giant: limit-exceeded: the resource has 1048576 bytes; its limit `output_bytes_max` is 262144
+        garbled: content: red leftright zerowidth [redacted:aws-access-key]
+        escaped: content: {"[redacted:aws-access-key]":"[redacted:aws-access-key]","text":"red"}
+        no-json: trapped, for the log: its content says JSON: it is not JSON: EOF while parsing an object at line 1 column 1
+        no-type: trapped, for the log: the media type of its content is none
+        namespaces: content: shop
+        a%20b: content: hostile://a%20b/text
+    "#]].assert_eq(&seen);
+}
+
+#[tokio::test]
+async fn tells_a_subscriber_of_a_restart_and_records_every_look() {
+    let config = format!(
+        "{BROWSE}\n[mode]\nread_only = false\n[approvals]\nrequired = false\n\
+         [grants.remediation.kubernetes-restart]\nnamespaces = [\"shop\"]\n"
+    );
+    let house = House::of(&["plugins/browse", "plugins/remediation"], &config).await;
+    let (client, server) = tokio::io::duplex(1 << 20);
+    let (from, to) = tokio::io::split(server);
+    let tools: Arc<dyn Tools> = house.gateway().clone();
+    let serving = serve_io(tools, Principal::local("eve"), from, to, OFTEN, std::future::pending());
+    let serving = tokio::spawn(serving);
+    let (from_server, mut to_server) = tokio::io::split(client);
+    let mut lines = BufReader::new(from_server).lines();
+    let watched = "k8s://demo/namespaces/shop/workloads/deployment/checkout";
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {},
+        "clientInfo": {"name": "test", "version": "0"}});
+    for message in [
+        json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}),
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        json!({"jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": {"uri": watched}}),
+    ] {
+        to_server.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+    }
+    let mut next = async || {
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("a message");
+        serde_json::from_str::<Value>(&line.unwrap().expect("the session goes on")).unwrap()
+    };
+    while next().await["id"] != 1 {}
+    let restart = json!({"namespace": "shop", "deployment_name": "checkout"});
+    let done = house.ask("eve", "restart_deployment", restart).await;
+    assert!(done.starts_with("output: "), "{done}");
+    let told = loop {
+        let message = next().await;
+        if message["method"] == "notifications/resources/updated" {
+            break message;
+        }
+    };
+    assert_eq!(told["params"]["uri"], watched, "{told}");
+    to_server.shutdown().await.unwrap();
+    serving.await.unwrap().unwrap();
+    let recorded = house.record().text().await;
+    let looks = recorded.matches(&format!("received  eve@os resource {watched}")).count();
+    assert!(looks >= 2, "{recorded}");
+}
