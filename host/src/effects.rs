@@ -1,4 +1,4 @@
-//! Carries out writes: the only room that holds the [`Workloads`] port.
+//! Carries out writes: the only room that holds the [`Writer`] port.
 //!
 //! A request is planned, held for a person's yes where one is needed, put on the disk as an intent,
 //! and executed here. No guest's code runs between the yes and the effect.
@@ -10,11 +10,15 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::capability::kubernetes::RolloutState;
 use crate::capability::{
-    CapabilityError, Clock, Kubernetes, Workloads, WriteOutcome, WriteRequest, WriteRequests,
+    CapabilityError, Clock, Kubernetes, Progress, WriteOutcome, WriteRequest, WriteRequests,
+    Writer, origin,
 };
+use crate::domain::alike::looks_alike;
 use crate::domain::capability::Tier;
 use crate::domain::mode::{Mode, WriteMode};
+use crate::domain::name::Namespace;
 use crate::domain::write::Plan;
 use crate::governance::approval::{ApprovalError, Decided, Desk, Key, Settled, Status, Ticket};
 use crate::governance::audit::{ApprovalRecord, AuditLog, Stage};
@@ -23,9 +27,16 @@ use crate::governance::audit::{ApprovalRecord, AuditLog, Stage};
 /// look is one failed `open` per request.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How long who asks again waits for an execution that has begun: two requests to a cluster at
+/// their deadline, and the records around them.
+const EXECUTED_WITHIN: Duration = Duration::from_secs(25);
+
+/// Namespaces that a warning names.
+const ALIKE_MAX: usize = 5;
+
 /// Holds what a write needs from the yes to the effect.
 pub struct Effects {
-    workloads: Arc<dyn Workloads>,
+    writer: Arc<dyn Writer>,
     kubernetes: Arc<dyn Kubernetes>,
     desk: Arc<Desk>,
     audit: AuditLog,
@@ -33,6 +44,8 @@ pub struct Effects {
     approval_required: bool,
     clock: Arc<dyn Clock>,
     submitted: tokio::sync::Notify,
+    /// Something that a person answered has come to its end.
+    settled: tokio::sync::Notify,
     /// Requests and executions. None is torn in two: not by a caller who gives up, nor by the end of
     /// the house.
     tasks: TaskTracker,
@@ -41,8 +54,8 @@ pub struct Effects {
 /// What [`Effects`] is made of.
 pub struct Parts {
     /// Where writes go.
-    pub workloads: Arc<dyn Workloads>,
-    /// Where rollouts are read.
+    pub writer: Arc<dyn Writer>,
+    /// Where namespaces are looked for that a plan's could be mistaken for.
     pub kubernetes: Arc<dyn Kubernetes>,
     /// Where requests wait.
     pub desk: Desk,
@@ -59,11 +72,11 @@ pub struct Parts {
 impl Effects {
     /// A room with nothing under way.
     pub fn new(parts: Parts) -> Self {
-        let Parts { workloads, kubernetes, desk, audit, mode, approval_required, clock } = parts;
-        let submitted = tokio::sync::Notify::new();
+        let Parts { writer, kubernetes, desk, audit, mode, approval_required, clock } = parts;
+        let (submitted, settled) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
         let (desk, tasks) = (Arc::new(desk), TaskTracker::new());
         Self {
-            workloads,
+            writer,
             kubernetes,
             desk,
             audit,
@@ -71,6 +84,7 @@ impl Effects {
             approval_required,
             clock,
             submitted,
+            settled,
             tasks,
         }
     }
@@ -122,6 +136,12 @@ impl Effects {
     }
 
     async fn decided(&self, decided: Decided) {
+        let call = decided.ticket.request.call.clone();
+        origin::on_behalf(call, self.carry_out(decided)).await;
+        self.settled.notify_waiters();
+    }
+
+    async fn carry_out(&self, decided: Decided) {
         let Decided { ticket, status, by, reason } = decided;
         let key = Key::from(&ticket.request);
         let call = ticket.request.call.to_string();
@@ -157,7 +177,7 @@ impl Effects {
             .record(&call, Stage::Intent(write.clone()), true)
             .await
             .map_err(|error| not_recorded(&error))?;
-        let done = self.workloads.execute(plan).await;
+        let done = self.writer.execute(plan).await;
         let result = done.as_ref().map_or_else(ToString::to_string, |()| "done".to_owned());
         if let Err(error) = self.audit.record(&call, Stage::Effect { write, result }, true).await {
             tracing::error!(%error, %call, "what came of a write is not on record; its intent is");
@@ -166,12 +186,23 @@ impl Effects {
     }
 
     /// The state of a request that is under way, or the end of one.
-    async fn resume(&self, key: Key, ticket: Ticket) -> Result<WriteOutcome, CapabilityError> {
+    async fn resume(
+        &self,
+        key: Key,
+        ticket: Ticket,
+        reason: Option<&String>,
+    ) -> Result<WriteOutcome, CapabilityError> {
+        let is_first_reason = reason.is_some() && ticket.request.reason.as_ref() != reason;
         let Ticket { id, plan, expires, settled, .. } = ticket;
         match settled {
-            Settled::Pending | Settled::Executing => {
-                Ok(WriteOutcome::ApprovalRequired { id, expires, plan })
+            Settled::Pending => {
+                Ok(WriteOutcome::ApprovalRequired { id, expires, plan, is_first_reason })
             }
+            Settled::Executing => Err(CapabilityError::Unavailable {
+                caller: "a person said yes and the host is executing it, which takes long; ask \
+                         again to learn what came of it",
+                internal: format!("approval {id} is being executed"),
+            }),
             Settled::Refused(reason) => {
                 self.at_desk(move |desk| desk.forget(&key, &id)).await?;
                 Ok(WriteOutcome::Denied(reason))
@@ -181,12 +212,12 @@ impl Effects {
                 Err(error)
             }
             Settled::Executed(executed) => {
-                let rollout = self.kubernetes.rollout(&plan.target).await?;
-                if rollout.state != crate::capability::kubernetes::RolloutState::Progressing {
+                let progress = self.progress(&plan).await;
+                if progress.state != RolloutState::Progressing {
                     let id = id.clone();
                     self.at_desk(move |desk| desk.forget(&key, &id)).await?;
                 }
-                Ok(WriteOutcome::Performed { approval: Some(id), plan, executed, rollout })
+                Ok(WriteOutcome::Performed { approval: Some(id), plan, executed, progress })
             }
         }
     }
@@ -208,7 +239,7 @@ impl Effects {
         }
         self.submitted.notify_one();
         let Ticket { id, plan, expires, .. } = ticket;
-        Ok(WriteOutcome::ApprovalRequired { id, expires, plan })
+        Ok(WriteOutcome::ApprovalRequired { id, expires, plan, is_first_reason: false })
     }
 }
 
@@ -221,7 +252,8 @@ pub struct Requests(pub Arc<Effects>);
 impl WriteRequests for Requests {
     async fn request(&self, request: WriteRequest) -> Result<WriteOutcome, CapabilityError> {
         let effects = Arc::clone(&self.0);
-        let work = async move { effects.answer(request).await };
+        let call = request.call.clone();
+        let work = origin::on_behalf(call, async move { effects.answer(request).await });
         self.0.tasks.spawn(work).await.map_err(|error| CapabilityError::Unavailable {
             caller: "the host failed at this; its operator finds why in its log",
             internal: error.to_string(),
@@ -230,11 +262,14 @@ impl WriteRequests for Requests {
 }
 
 impl Effects {
-    async fn answer(&self, request: WriteRequest) -> Result<WriteOutcome, CapabilityError> {
+    async fn answer(
+        self: Arc<Self>,
+        request: WriteRequest,
+    ) -> Result<WriteOutcome, CapabilityError> {
         match self.mode.writes() {
             WriteMode::Perform => {}
             WriteMode::Plan => {
-                let plan = self.workloads.plan(request.verb, &request.target).await?;
+                let plan = self.plan(&request).await?;
                 return Ok(WriteOutcome::Planned(plan));
             }
             WriteMode::Refuse => {
@@ -242,18 +277,109 @@ impl Effects {
             }
         }
         let key = Key::from(&request);
-        let held = key.clone();
-        if let Some(ticket) = self.at_desk(move |desk| desk.find(&held)).await? {
-            return self.resume(key, ticket).await;
+        if let Some(ticket) = self.held(&key).await? {
+            return self.resume(key, ticket, request.reason.as_ref()).await;
         }
-        let plan = self.workloads.plan(request.verb, &request.target).await?;
+        let plan = self.plan(&request).await?;
         if self.approval_required || request.verb.tier() == Tier::Destructive {
             return self.submit(request, plan).await;
         }
         self.execute(None, &request, &plan).await?;
-        let rollout = self.kubernetes.rollout(&plan.target).await?;
         let executed = self.clock.now();
-        Ok(WriteOutcome::Performed { approval: None, plan, executed, rollout })
+        let progress = self.progress(&plan).await;
+        Ok(WriteOutcome::Performed { approval: None, plan, executed, progress })
+    }
+
+    /// What is under way for the key, with an answer that has come taken first: who asks after a
+    /// person's yes is never told that a person has to say yes.
+    async fn held(self: &Arc<Self>, key: &Key) -> Result<Option<Ticket>, CapabilityError> {
+        let find = || {
+            let key = key.clone();
+            self.at_desk(move |desk| desk.find(&key))
+        };
+        let Some(mut ticket) = find().await? else { return Ok(None) };
+        if ticket.settled == Settled::Pending {
+            for decided in self.at_desk(Desk::collect).await? {
+                let this = Arc::clone(self);
+                self.tasks.spawn(async move { this.decided(decided).await });
+            }
+        }
+        let settled = async {
+            loop {
+                let end = self.settled.notified();
+                tokio::pin!(end);
+                // From here on no end is missed, and only then it is looked whether it has come.
+                end.as_mut().enable();
+                let found = find().await;
+                if !matches!(&found, Ok(Some(ticket)) if ticket.settled == Settled::Executing) {
+                    return found;
+                }
+                end.await;
+            }
+        };
+        tokio::time::timeout(EXECUTED_WITHIN, settled).await.unwrap_or_else(|_| {
+            ticket.settled = Settled::Executing;
+            Ok(Some(ticket))
+        })
+    }
+
+    /// How far it is. That nobody can tell now does not undo what was executed: an error would say
+    /// to the caller that it may be asked for again.
+    async fn progress(&self, plan: &Plan) -> Progress {
+        self.writer.progress(plan).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "how far a write is cannot be told");
+            Progress {
+                state: RolloutState::Progressing,
+                message: format!("executed; how far it is: {}", error.caller_text()),
+                rollout: None,
+            }
+        })
+    }
+
+    async fn plan(&self, request: &WriteRequest) -> Result<Plan, CapabilityError> {
+        let mut plan = self.writer.plan(request.verb, &request.target).await?;
+        let alike = self.alike(request).await;
+        if !alike.is_empty() {
+            let place = request.target.namespace().map(Namespace::as_str).unwrap_or_default();
+            let also = if let [_] = alike.as_slice() { "is" } else { "are" };
+            plan.warnings.insert(
+                0,
+                format!("this is namespace `{place}`; there {also} also {}", alike.join(", ")),
+            );
+        }
+        Ok(plan)
+    }
+
+    /// Granted namespaces that this one is easily taken for. A plan without them is still a plan:
+    /// the account may well not be allowed to look.
+    async fn alike(&self, request: &WriteRequest) -> Vec<String> {
+        let Some(place) = request.target.namespace() else { return Vec::new() };
+        let cluster = request.target.cluster();
+        let (granted, allowed) = (&request.scope.namespaces, &self.mode.namespaces);
+        let is_alike = |name: &str| {
+            granted.contains(name) && allowed.contains(name) && looks_alike(place.as_str(), name)
+        };
+        let found = match granted.literals() {
+            Some(names) => {
+                let mut there = Vec::new();
+                let named = names.iter().filter(|name| is_alike(name)).take(ALIKE_MAX);
+                for name in named.filter_map(|name| name.parse().ok()) {
+                    if self.kubernetes.namespace(cluster, &name).await.is_ok() {
+                        there.push(name.to_string());
+                    }
+                }
+                there
+            }
+            None => match self.kubernetes.namespaces(cluster).await {
+                Ok(all) => all.into_iter().map(|found| found.name).collect(),
+                Err(error) => {
+                    tracing::debug!(%error, "no namespaces to compare with");
+                    Vec::new()
+                }
+            },
+        };
+        let alike = found.iter().filter(|name| is_alike(name)).take(ALIKE_MAX);
+        alike.map(|name| format!("`{name}`")).collect()
     }
 }
 

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Offered, Permissions};
 use crate::backend::demo::{DemoCluster, ScenarioError};
 use crate::backend::kubernetes::{Clusters, ConnectError, Connection};
-use crate::capability::Clock;
+use crate::capability::{Clock, Journal};
 use crate::config::{AuditArguments, ClusterSource, Config};
 use crate::domain::limits::Limits;
 use crate::domain::name::{ClusterName, PluginId};
@@ -18,7 +19,7 @@ use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
 use crate::governance::approval::{ApprovalError, Desk, Folder};
 use crate::governance::audit::{Arguments, AuditError, AuditLog};
-use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads};
+use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads, Tool};
 
 /// Why there is no house.
 #[derive(Debug, thiserror::Error)]
@@ -121,16 +122,16 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let names: Vec<ClusterName> = clusters.keys().cloned().collect();
     let (connections, embedded) = connections(clusters)?;
     let clusters = Clusters::new(connections, Arc::clone(&clock)).map_err(WiringError::Connect)?;
-    let clusters = Arc::new(clusters);
-
     let arguments = match audit.arguments {
         AuditArguments::Metadata => Arguments::Metadata,
         AuditArguments::Full => Arguments::Full,
     };
     let log = AuditLog::open(&state_dir.join(AUDIT_DIR), &instance, arguments, Arc::clone(&clock))?;
+    let journal: Arc<dyn Journal> = Arc::new(log.clone());
+    let clusters = Arc::new(clusters.with_journal(&journal));
     let folder = Folder::open(&state_dir.join(APPROVALS_DIR))?;
     let effects = Arc::new(Effects::new(effects::Parts {
-        workloads: clusters.clone(),
+        writer: clusters.clone(),
         kubernetes: clusters.clone(),
         desk: Desk::new(folder, instance, approvals.expires_after, Arc::clone(&clock)),
         audit: log.clone(),
@@ -138,8 +139,14 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         approval_required: approvals.required,
         clock: Arc::clone(&clock),
     }));
+    let permissions =
+        Arc::new(Permissions::new(mode.clone(), approvals.required, clusters.clone()));
     let ports = Arc::new(Ports {
+        objects: clusters.clone(),
+        history: clusters.clone(),
+        metrics: clusters.clone(),
         kubernetes: clusters,
+        access: permissions.clone(),
         writes: Arc::new(effects::Requests(Arc::clone(&effects))),
         clock,
         mode: mode.clone(),
@@ -156,6 +163,11 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     };
     let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
     let sandbox = Sandbox::load(parts, &plugins_dir, terms).await?;
+    let offered = |tool: &Arc<Tool>| {
+        let offered = Offered { offer: Arc::clone(&tool.offer), grants: tool.grants() };
+        (tool.listing.name.clone(), offered)
+    };
+    permissions.learn(sandbox.tools().map(offered).collect());
     let gateway = Arc::new(Gateway::new(log.clone(), Governor::new(mode), sandbox));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
@@ -198,7 +210,7 @@ fn connections(clusters: BTreeMap<ClusterName, ClusterSource>) -> Result<Connect
             ClusterSource::InCluster => Connection::InCluster,
             ClusterSource::Embedded { scenario, latency } => {
                 let cluster = match &scenario {
-                    Some(dir) => DemoCluster::load(dir),
+                    Some(place) => DemoCluster::find(place),
                     None => DemoCluster::builtin(),
                 };
                 let cluster = cluster

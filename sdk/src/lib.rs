@@ -106,8 +106,9 @@ pub mod tool;
 
 pub use bindings::exports::toolgate::plugin::tools::{Definition, Guest, Output, ToolError};
 pub use bindings::toolgate::plugin::{
-    config, kubernetes_events, kubernetes_logs, kubernetes_read, kubernetes_restart, log, progress,
-    types,
+    access, config, kubernetes_cordon, kubernetes_delete_pod, kubernetes_events, kubernetes_logs,
+    kubernetes_metrics, kubernetes_pause, kubernetes_read, kubernetes_restart, kubernetes_rollback,
+    kubernetes_scale, kubernetes_secret_values, log, progress, types, writes,
 };
 pub use complete::Asked;
 pub use moment::{age, duration};

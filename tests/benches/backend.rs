@@ -1,12 +1,18 @@
 //! A backend that answers at once: whatever time a call takes with it, Toolgate took.
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::Value;
 use toolgate::capability::CapabilityError;
+use toolgate::capability::history::{History, Revision};
 use toolgate::capability::kubernetes::{
-    Deployment, EventQuery, Events, Kubernetes, List, LogQuery, NamespaceState, Node, Page, Pod,
-    RawLog, Rollout,
+    Deployment, EventQuery, Events, Kubernetes, List, NamespaceState, Node, Page, Pod, Rollout,
 };
+use toolgate::capability::logs::{LogQuery, OpenLog};
+use toolgate::capability::metrics::{Metrics, NodeUsage, PodUsage};
+use toolgate::capability::objects::{Objects, ServedKind};
 use toolgate::capability::writes::{WriteOutcome, WriteRequest, WriteRequests};
+use toolgate::domain::kind::AskedKind;
 use toolgate::domain::name::{ClusterName, Namespace, ObjectName};
 use toolgate::domain::write::WorkloadRef;
 
@@ -15,7 +21,7 @@ pub(crate) const LINES: usize = 20;
 
 /// Has one log and nothing else.
 pub(crate) struct Instantly {
-    log: RawLog,
+    log: Bytes,
 }
 
 impl Instantly {
@@ -26,8 +32,8 @@ impl Instantly {
                  items=3 took=41ms\n"
             )
         };
-        let bytes = (0..LINES).map(line).collect::<String>().into_bytes();
-        Self { log: RawLog { container: "app".to_owned(), bytes, truncated: false } }
+        let bytes = (0..LINES).map(line).collect::<String>();
+        Self { log: bytes.into() }
     }
 }
 
@@ -74,11 +80,60 @@ impl Kubernetes for Instantly {
         nothing()
     }
 
-    async fn log(&self, _: &LogQuery) -> Result<RawLog, CapabilityError> {
-        Ok(self.log.clone())
+    async fn pod_selector(&self, _: &WorkloadRef) -> Result<String, CapabilityError> {
+        nothing()
+    }
+
+    async fn open_log(&self, _: &LogQuery) -> Result<OpenLog, CapabilityError> {
+        let pieces = Box::new(vec![self.log.clone()].into_iter());
+        Ok(OpenLog { container: "app".to_owned(), pieces })
     }
 
     async fn events(&self, _: &EventQuery) -> Result<Events, CapabilityError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl Objects for Instantly {
+    async fn served(&self, _: &ClusterName, _: &AskedKind) -> Result<ServedKind, CapabilityError> {
+        nothing()
+    }
+
+    async fn object(
+        &self,
+        _: &ClusterName,
+        _: &ServedKind,
+        _: Option<&Namespace>,
+        _: &ObjectName,
+    ) -> Result<Value, CapabilityError> {
+        nothing()
+    }
+
+    async fn objects(
+        &self,
+        _: &ServedKind,
+        _: &List,
+        _: Option<&str>,
+    ) -> Result<Page<Value>, CapabilityError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl History for Instantly {
+    async fn revisions(&self, _: &WorkloadRef) -> Result<Vec<Revision>, CapabilityError> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl Metrics for Instantly {
+    async fn pod_usages(&self, _: &List) -> Result<Page<PodUsage>, CapabilityError> {
+        nothing()
+    }
+
+    async fn node_usages(&self, _: &ClusterName) -> Result<Vec<NodeUsage>, CapabilityError> {
         nothing()
     }
 }

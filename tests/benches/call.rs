@@ -11,6 +11,7 @@ mod house;
 mod load;
 mod machine;
 mod native;
+mod redact;
 mod report;
 mod start;
 mod wire;
@@ -22,7 +23,7 @@ use anyhow::{Result, bail};
 use report::{Section, tell};
 
 const USAGE: &str = "\
-cargo xtask bench [--only calls|load|start] [--json] [--quick]
+cargo xtask bench [--only calls|load|start|redact] [--json] [--quick]
   --only PART  measure one part
   --json       print JSON
   --quick      fewer rounds: to see that it works, not to compare";
@@ -60,10 +61,10 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments> {
             "--quick" => arguments.quick = true,
             "--help" | "-h" => arguments.help = true,
             "--only" => match words.next().as_deref() {
-                Some(part @ ("calls" | "load" | "start")) => {
+                Some(part @ ("calls" | "load" | "start" | "redact")) => {
                     arguments.only = Some(part.to_owned());
                 }
-                _ => bail!("`--only` takes `calls`, `load` or `start`\n{USAGE}"),
+                _ => bail!("`--only` takes `calls`, `load`, `start` or `redact`\n{USAGE}"),
             },
             _ => bail!("unknown argument `{word}`\n{USAGE}"),
         }
@@ -104,6 +105,10 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Section>> {
     if wanted("start") {
         tell("measuring starts and memory");
         sections.extend(tokio::spawn(start::measure(rounds)).await??);
+    }
+    if wanted("redact") {
+        tell("measuring how fast a log is made safe");
+        sections.extend(tokio::task::spawn_blocking(move || redact::measure(rounds)).await??);
     }
     Ok(sections)
 }

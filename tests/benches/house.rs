@@ -58,6 +58,9 @@ impl InstantHouse {
         let parts = sandbox::Parts {
             ports: Arc::new(Ports {
                 kubernetes: backend.clone(),
+                objects: backend.clone(),
+                history: backend.clone(),
+                metrics: backend.clone(),
                 writes: backend.clone(),
                 clock,
                 mode: mode.clone(),

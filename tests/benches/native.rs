@@ -5,7 +5,8 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
-use toolgate::capability::kubernetes::{Kubernetes, LogQuery};
+use toolgate::capability::kubernetes::Kubernetes;
+use toolgate::capability::logs::LogQuery;
 use toolgate::domain::name::ClusterName;
 use toolgate::governance::redact::make_safe;
 use toolgate::governance::text::cut;
@@ -25,15 +26,21 @@ pub(crate) async fn get_pod_logs(
         pod: pod.parse()?,
         container: text("container").map(str::parse).transpose()?,
         previous: false,
-        tail_lines: u32::try_from(tail)?,
+        tail_lines: Some(u32::try_from(tail)? + 1),
         since_s: None,
         timestamps: true,
-        bytes_max: 256 << 10,
+        follow: false,
     };
-    let log = kubernetes.log(&query).await?;
-    let safe = make_safe(&String::from_utf8_lossy(&log.bytes));
-    let mut truncated = log.truncated;
+    let mut log = kubernetes.open_log(&query).await?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = log.pieces.next().await {
+        bytes.extend_from_slice(&piece?);
+    }
+    let safe = make_safe(&String::from_utf8_lossy(&bytes));
     let mut lines: Vec<String> = safe.text.lines().map(str::to_owned).collect();
+    let excess = lines.len().saturating_sub(usize::try_from(tail)?);
+    let mut truncated = excess > 0;
+    lines.drain(..excess);
     for line in &mut lines {
         truncated |= cut(line, 4_096);
     }

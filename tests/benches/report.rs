@@ -12,8 +12,24 @@ pub(crate) struct Row {
     unit: &'static str,
     value: Option<f64>,
     high: Option<High>,
-    aim: Option<f64>,
+    aim: Option<Aim>,
     note: Option<&'static str>,
+}
+
+/// What the value should be.
+#[derive(Clone, Copy)]
+enum Aim {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Aim {
+    fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(bound) => value <= bound,
+            Self::AtLeast(bound) => value >= bound,
+        }
+    }
 }
 
 /// How far the bad ones are off.
@@ -44,7 +60,12 @@ impl Row {
 
     /// What the value should be at most.
     pub(crate) fn aim(self, at_most: f64) -> Self {
-        Self { aim: Some(at_most), ..self }
+        Self { aim: Some(Aim::AtMost(at_most)), ..self }
+    }
+
+    /// What the value should be at least.
+    pub(crate) fn least(self, at_least: f64) -> Self {
+        Self { aim: Some(Aim::AtLeast(at_least)), ..self }
     }
 
     fn cells(&self) -> [String; 5] {
@@ -57,8 +78,11 @@ impl Row {
         let value = self.value.map_or_else(|| "unknown".to_owned(), number);
         let aim = match (self.aim, self.value, self.note) {
             (Some(aim), Some(value), _) => {
-                let verdict = if value <= aim { "met" } else { "MISSED" };
-                format!("at most {}: {verdict}", number(aim))
+                let verdict = if aim.is_met(value) { "met" } else { "MISSED" };
+                match aim {
+                    Aim::AtMost(bound) => format!("at most {}: {verdict}", number(bound)),
+                    Aim::AtLeast(bound) => format!("at least {}: {verdict}", number(bound)),
+                }
             }
             (_, _, note) => note.unwrap_or_default().to_owned(),
         };
@@ -71,10 +95,15 @@ impl Row {
             Some(High::Max(value)) => (None, Some(value)),
             None => (None, None),
         };
-        let met = self.aim.zip(self.value).map(|(aim, value)| value <= aim);
+        let met = self.aim.zip(self.value).map(|(aim, value)| aim.is_met(value));
+        let (at_most, at_least) = match self.aim {
+            Some(Aim::AtMost(bound)) => (Some(bound), None),
+            Some(Aim::AtLeast(bound)) => (None, Some(bound)),
+            None => (None, None),
+        };
         json!({
             "what": self.what.trim(), "unit": self.unit, "median": self.value, "p99": p99,
-            "max": max, "aim_at_most": self.aim, "aim_met": met, "note": self.note,
+            "max": max, "aim_at_most": at_most, "aim_at_least": at_least, "aim_met": met, "note": self.note,
         })
     }
 }

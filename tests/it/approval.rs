@@ -15,6 +15,14 @@ const CONFIG: &str = "
     read_only = false
     [grants.remediation.kubernetes-restart]
     namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-scale]
+    namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-rollback]
+    namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-pause]
+    namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-delete-pod]
+    namespaces = [\"shop\"]
 ";
 
 /// Longer than anything here takes.
@@ -195,7 +203,11 @@ async fn invariant_09_no_tool_answers_a_request() {
         list_deployments     read       kubernetes-read
         list_failing_pods    read       kubernetes-read
         list_pods            read       kubernetes-read
-        restart_deployment   reversible kubernetes-restart"#]]
+        pause_deployment     reversible kubernetes-pause
+        restart_deployment   reversible kubernetes-restart
+        restart_pod          destructive kubernetes-delete-pod
+        rollback_deployment  reversible kubernetes-rollback
+        scale_deployment     reversible kubernetes-scale"#]]
     .assert_eq(&tools.join("\n"));
 }
 

@@ -17,6 +17,14 @@ const RESTART: &str = "
     required = false
     [grants.remediation.kubernetes-restart]
     namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-scale]
+    namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-rollback]
+    namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-pause]
+    namespaces = [\"shop\"]
+    [grants.remediation.kubernetes-delete-pod]
+    namespaces = [\"shop\"]
 ";
 
 const READ: &str = "[grants.workloads.kubernetes-read]\nnamespaces = [\"*\"]\n";

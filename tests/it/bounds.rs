@@ -59,10 +59,18 @@ fn invariant_07_no_capability_reaches_grants_policy_approvals_or_plugins() {
     });
     // What widens authority lies in files; a capability that wrote them would show here.
     expect![[r#"
-        kubernetes-read    read       may read pods, deployments, nodes, namespaces and rollouts
+        kubernetes-read    read       may read objects and the state of rollouts
         kubernetes-logs    read       may read the logs of pods
         kubernetes-events  read       may list events
+        kubernetes-metrics read       may read what pods and nodes use now
+        kubernetes-secret-values read       may read the values of secrets
+        access             read       may ask what the caller may do
         kubernetes-restart reversible may request a rolling restart of a workload
+        kubernetes-scale   reversible may request another number of replicas
+        kubernetes-rollback reversible may request that a workload goes back to an older revision
+        kubernetes-pause   reversible may request that rollouts of a deployment are held or go on
+        kubernetes-cordon  reversible may request that new pods are kept away from a node
+        kubernetes-delete-pod destructive may request the deletion of a pod
         progress           ambient    may tell the client how far a call is
         log                ambient    may write to its own log
         config             ambient    may read its own settings

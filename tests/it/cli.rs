@@ -21,6 +21,14 @@ namespaces = ["shop"]
 namespaces = ["shop"]
 [grants.remediation.kubernetes-restart]
 namespaces = ["shop"]
+[grants.remediation.kubernetes-scale]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-rollback]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-pause]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-delete-pod]
+namespaces = ["shop"]
 "#;
 
 pub(crate) fn furnished() -> Home {

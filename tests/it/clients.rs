@@ -72,7 +72,7 @@ fn expected(tool: &str) -> Vec<(&'static str, Value)> {
         "list_pods" => vec![("/total", json!(3)), ("/pods/2/restarts", json!(5))],
         "restart_deployment" => vec![
             ("/outcome", json!("approval_required")),
-            ("/generation", json!(9)),
+            ("/replicas_left", json!(1)),
             ("/pods_total", json!(3)),
         ],
         other => panic!("`{other}` has no values here"),

@@ -337,7 +337,10 @@ fn checkout() -> Value {
 }
 
 fn remediation(mode: &str) -> String {
-    mode.to_owned() + &grant("remediation", "kubernetes-restart", "namespaces = [\"shop\"]")
+    let capabilities = ["restart", "scale", "rollback", "pause", "delete-pod"];
+    let grants = capabilities
+        .map(|name| grant("remediation", &format!("kubernetes-{name}"), "namespaces = [\"shop\"]"));
+    mode.to_owned() + &grants.concat()
 }
 
 #[tokio::test]
@@ -363,7 +366,7 @@ async fn invariant_02_a_tool_that_read_only_mode_hides_is_refused_all_the_same()
 async fn a_dry_run_plans_in_read_only_mode_and_writes_nothing() {
     let mode = "[mode]\nread_only = true\ndry_run = true\n";
     let house = House::of(&["plugins/remediation"], &remediation(mode)).await;
-    assert_eq!(house.tools("alice"), [RESTART]);
+    assert!(house.tools("alice").iter().any(|tool| tool == RESTART));
     let answer = house.ask("alice", RESTART, checkout()).await;
     let timeless = |line: &str| line.split(" -> ").next().unwrap().to_owned();
     let lines: Vec<_> = answer.lines().map(timeless).collect();

@@ -18,12 +18,13 @@ use toolgate_tests::{Part, target_dir, toolgate};
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The tools of the first-party plugins, in the order in which they are listed.
-pub(crate) const TOOLS: [&str; 9] = [
+pub(crate) const TOOLS: [&str; 10] = [
     "describe_pod",
     "get_node_status",
     "get_pod_logs",
     "get_pod_status",
     "get_recent_events",
+    "get_workload_logs",
     "list_deployments",
     "list_failing_pods",
     "list_pods",

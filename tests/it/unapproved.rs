@@ -14,12 +14,13 @@ use serde_json::{Value, json};
 use toolgate::backend::demo::DemoCluster;
 use toolgate::backend::kubernetes::{Clusters, Connection};
 use toolgate::capability::{
-    CapabilityError, Workloads, WriteOutcome, WriteRequest, WriteRequests as _,
+    CapabilityError, Progress, WriteOutcome, WriteRequest, WriteRequests as _, Writer,
 };
 use toolgate::domain::call::Outcome;
 use toolgate::domain::mode::Mode;
 use toolgate::domain::principal::Principal;
-use toolgate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef};
+use toolgate::domain::scope::{Patterns, Scope};
+use toolgate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget};
 use toolgate::effects::{Effects, Parts};
 use toolgate::governance::approval::{ApprovalError, Desk, Folder, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
@@ -34,6 +35,14 @@ read_only = false
 [approvals]
 required = true
 [grants.remediation.kubernetes-restart]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-scale]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-rollback]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-pause]
+namespaces = ["shop"]
+[grants.remediation.kubernetes-delete-pod]
 namespaces = ["shop"]
 "#;
 
@@ -222,8 +231,8 @@ const LAPSE: Duration = Duration::from_mins(10);
 struct Unconfirmed(Arc<Clusters>);
 
 #[async_trait::async_trait]
-impl Workloads for Unconfirmed {
-    async fn plan(&self, verb: Verb, target: &WorkloadRef) -> Result<Plan, CapabilityError> {
+impl Writer for Unconfirmed {
+    async fn plan(&self, verb: Verb, target: &WriteTarget) -> Result<Plan, CapabilityError> {
         self.0.plan(verb, target).await
     }
 
@@ -231,6 +240,10 @@ impl Workloads for Unconfirmed {
         self.0.execute(plan).await?;
         let internal = "connection reset".to_owned();
         Err(CapabilityError::Unavailable { caller: "it may or may not be done", internal })
+    }
+
+    async fn progress(&self, plan: &Plan) -> Result<Progress, CapabilityError> {
+        self.0.progress(plan).await
     }
 }
 
@@ -258,13 +271,13 @@ impl Room {
         let connections = [("demo".parse().unwrap(), Connection::Client(cluster.client()))];
         let clusters = Clusters::new(connections.into(), Arc::clone(&clock)).unwrap();
         let clusters = Arc::new(clusters);
-        let workloads: Arc<dyn Workloads> =
+        let writer: Arc<dyn Writer> =
             if confirms { clusters.clone() } else { Arc::new(Unconfirmed(clusters.clone())) };
         let open = || Folder::open(&state.path().join("approvals")).unwrap();
         let audit = state.path().join("audit");
         let audit = AuditLog::open(&audit, "suite", Arguments::Full, Arc::clone(&clock)).unwrap();
         let effects = Arc::new(Effects::new(Parts {
-            workloads,
+            writer,
             kubernetes: clusters,
             desk: Desk::new(open(), "suite".to_owned(), LAPSE, Arc::clone(&clock)),
             audit,
@@ -283,11 +296,17 @@ impl Room {
             digest: "0".repeat(64),
             tool: "restart_deployment".parse().unwrap(),
             verb: Verb::Restart,
-            target: WorkloadRef {
+            target: WriteTarget::Workload(WorkloadRef {
                 cluster: "demo".parse().unwrap(),
                 kind: WorkloadKind::Deployment,
                 namespace: "shop".parse().unwrap(),
                 name: "checkout".parse().unwrap(),
+            }),
+            scope: Scope {
+                clusters: Patterns::all(),
+                namespaces: Patterns::all(),
+                kinds: Patterns::all(),
+                names: Patterns::all(),
             },
             reason: None,
         };

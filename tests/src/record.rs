@@ -27,6 +27,13 @@ impl Record {
         text.lines().map(|line| serde_json::from_str(line).expect("a line is a record")).collect()
     }
 
+    /// What was asked of API servers: each call makes several requests, which its trail leaves out.
+    pub fn requests(&self) -> Vec<AuditLine> {
+        let mut lines = self.lines();
+        lines.retain(|line| matches!(line.stage, Stage::Request { .. }));
+        lines
+    }
+
     /// The log as text, once every call that came in has ended: call by call, in the order in which
     /// they came in.
     pub async fn text(&self) -> String {
@@ -52,7 +59,8 @@ impl Record {
                     matches!(stage, Stage::Completed(_) | Stage::Refused(_) | Stage::Abandoned)
                 });
                 if ended >= count(|stage| matches!(stage, Stage::Received(_))) {
-                    return lines;
+                    let is_step = |line: &AuditLine| !matches!(line.stage, Stage::Request { .. });
+                    return lines.into_iter().filter(is_step).collect();
                 }
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
@@ -86,13 +94,19 @@ pub fn line(stage: &Stage) -> String {
             Some(detail) => format!("{outcome}: {detail}"),
             None => outcome.clone(),
         },
+        Stage::Request { cluster, method, path } => format!("{cluster} {method} {path}"),
         Stage::Abandoned => String::new(),
     };
     format!("{word:<9} {rest}").trim_end().to_owned()
 }
 
 fn write(record: &ApprovalRecord) -> String {
-    format!("{} {} for {}", record.verb, target(&record.target), record.principal)
+    let to = match (record.replicas, record.revision) {
+        (Some(replicas), _) => format!(" to {replicas}"),
+        (None, Some(revision)) => format!(" to revision {revision}"),
+        (None, None) => String::new(),
+    };
+    format!("{} {}{to} for {}", record.verb, target(&record.target), record.principal)
 }
 
 fn target(on: &TargetRecord) -> String {

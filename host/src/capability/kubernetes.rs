@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::error::CapabilityError;
+use super::logs::{LogQuery, OpenLog};
 use crate::domain::name::{ClusterName, Namespace, ObjectName};
 use crate::domain::write::{WorkloadKind, WorkloadRef};
 
@@ -39,8 +40,10 @@ pub trait Kubernetes: Send + Sync + 'static {
     ) -> Result<NamespaceState, CapabilityError>;
     /// How far a workload's rollout is.
     async fn rollout(&self, workload: &WorkloadRef) -> Result<Rollout, CapabilityError>;
-    /// Part of a container's log, as the container wrote it: not sanitised yet.
-    async fn log(&self, query: &LogQuery) -> Result<RawLog, CapabilityError>;
+    /// The label selector of a workload's pods.
+    async fn pod_selector(&self, workload: &WorkloadRef) -> Result<String, CapabilityError>;
+    /// A container's log, as the container wrote it: not sanitised yet.
+    async fn open_log(&self, query: &LogQuery) -> Result<OpenLog, CapabilityError>;
     /// Every event that matches, up to [`EVENTS_MAX`], in no order.
     async fn events(&self, query: &EventQuery) -> Result<Events, CapabilityError>;
 }
@@ -294,40 +297,6 @@ pub struct Rollout {
     pub available: u32,
     /// The revision, where the kind has one.
     pub revision: Option<String>,
-}
-
-/// Which log to read.
-#[derive(Debug, Clone)]
-pub struct LogQuery {
-    /// Where.
-    pub cluster: ClusterName,
-    /// Where.
-    pub namespace: Namespace,
-    /// The pod.
-    pub pod: ObjectName,
-    /// `None` is enough where the pod has one container, or names a default one.
-    pub container: Option<ObjectName>,
-    /// The run before.
-    pub previous: bool,
-    /// The newest lines.
-    pub tail_lines: u32,
-    /// Only so far back.
-    pub since_s: Option<u32>,
-    /// Whether each line begins with its time.
-    pub timestamps: bool,
-    /// Where to stop reading. The newest bytes are kept.
-    pub bytes_max: usize,
-}
-
-/// A log as the container wrote it.
-#[derive(Debug, Clone)]
-pub struct RawLog {
-    /// The container that was read.
-    pub container: String,
-    /// Perhaps not UTF-8, perhaps hostile.
-    pub bytes: Vec<u8>,
-    /// Whether older bytes were left out.
-    pub truncated: bool,
 }
 
 /// Which events to list.

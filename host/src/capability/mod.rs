@@ -4,16 +4,28 @@
 //! has three doors: the trait here (what), `sandbox/imports` (who may) and `backend` (how). Read
 //! [`kubernetes::Kubernetes`] first.
 
+pub mod access;
 pub mod clock;
 pub mod error;
+pub mod history;
+pub mod journal;
 pub mod kubernetes;
+pub mod logs;
+pub mod metrics;
+pub mod objects;
+pub mod origin;
 pub mod progress;
-pub mod workloads;
+pub mod writer;
 pub mod writes;
 
+pub use access::{Access, Rights};
 pub use clock::Clock;
 pub use error::CapabilityError;
+pub use history::History;
+pub use journal::Journal;
 pub use kubernetes::Kubernetes;
+pub use metrics::Metrics;
+pub use objects::Objects;
 pub use progress::ProgressSink;
-pub use workloads::Workloads;
+pub use writer::{Progress, Writer};
 pub use writes::{WriteOutcome, WriteRequest, WriteRequests};

@@ -5,10 +5,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::error::CapabilityError;
-use super::kubernetes::Rollout;
+use super::writer::Progress;
 use crate::domain::name::{ApprovalId, CallId, PluginId, ToolName};
 use crate::domain::principal::Principal;
-use crate::domain::write::{Plan, Verb, WorkloadRef};
+use crate::domain::scope::Scope;
+use crate::domain::write::{Plan, Verb, WriteTarget};
 
 /// A typed request for a write.
 #[derive(Debug, Clone)]
@@ -26,7 +27,9 @@ pub struct WriteRequest {
     /// What.
     pub verb: Verb,
     /// On what.
-    pub target: WorkloadRef,
+    pub target: WriteTarget,
+    /// How far the grant reaches: what a plan says of other objects stays within it.
+    pub scope: Scope,
     /// The caller's own words, already cleaned and bounded. Quoted to the approver, never more.
     pub reason: Option<String>,
 }
@@ -43,7 +46,7 @@ pub enum WriteOutcome {
         /// When.
         executed: Timestamp,
         /// How far it is.
-        rollout: Rollout,
+        progress: Progress,
     },
     /// Dry run.
     Planned(Plan),
@@ -55,6 +58,8 @@ pub enum WriteOutcome {
         expires: Timestamp,
         /// What they are asked.
         plan: Plan,
+        /// Whether they see the reason of an earlier call instead of this one's.
+        is_first_reason: bool,
     },
     /// No, and why, for the caller.
     Denied(String),

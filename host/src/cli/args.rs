@@ -250,6 +250,9 @@ pub struct Demo {
     /// Serve one client over standard input and output instead
     #[arg(long, conflicts_with = "http")]
     pub stdio: bool,
+    /// What the cluster begins with: checkout-oom, failure-zoo, or a folder
+    #[arg(long, value_name = "NAME", default_value = "checkout-oom")]
+    pub scenario: PathBuf,
     /// Where the plugins lie [default: those that come with Toolgate]
     #[arg(long, value_name = "DIR")]
     pub plugins: Option<PathBuf>,
@@ -261,6 +264,9 @@ pub struct DemoCluster {
     /// Where to serve the Kubernetes API
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8001", value_parser = address)]
     pub listen: SocketAddr,
+    /// What the cluster begins with: checkout-oom, failure-zoo, or a folder
+    #[arg(long, value_name = "NAME", default_value = "checkout-oom")]
+    pub scenario: PathBuf,
     /// Write a kubeconfig for it here
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,

@@ -348,7 +348,7 @@ fn help_of_audit() {
 fn help_of_demo() {
     check_help(
         &["demo"],
-        &expect![[r"
+        &expect![[r#"
             See it work: an incident in an embedded cluster.
 
             Serves the tools over HTTP with a configuration of its own, and prints what to try. The cluster is
@@ -366,6 +366,11 @@ fn help_of_demo() {
                   --stdio
                       Serve one client over standard input and output instead
 
+                  --scenario <NAME>
+                      What the cluster begins with: checkout-oom, failure-zoo, or a folder
+
+                      [default: checkout-oom]
+
                   --plugins <DIR>
                       Where the plugins lie [default: those that come with Toolgate]
 
@@ -375,7 +380,7 @@ fn help_of_demo() {
             Examples:
               toolgate demo
               toolgate demo --http 127.0.0.1:9090
-              toolgate demo --stdio"]],
+              toolgate demo --stdio"#]],
     );
 }
 
@@ -383,7 +388,7 @@ fn help_of_demo() {
 fn help_of_demo_cluster() {
     check_help(
         &["demo-cluster"],
-        &expect![[r"
+        &expect![[r#"
             Serve the embedded cluster's Kubernetes API, for kubectl.
 
             The same incident as in `toolgate demo`, on a loopback port, as an API that kubectl and other
@@ -397,6 +402,11 @@ fn help_of_demo_cluster() {
 
                       [default: 127.0.0.1:8001]
 
+                  --scenario <NAME>
+                      What the cluster begins with: checkout-oom, failure-zoo, or a folder
+
+                      [default: checkout-oom]
+
                   --kubeconfig <FILE>
                       Write a kubeconfig for it here
 
@@ -405,7 +415,7 @@ fn help_of_demo_cluster() {
 
             Examples:
               toolgate demo-cluster --kubeconfig demo.kubeconfig
-              kubectl --kubeconfig demo.kubeconfig get pods --all-namespaces"]],
+              kubectl --kubeconfig demo.kubeconfig get pods --all-namespaces"#]],
     );
 }
 

@@ -8,24 +8,21 @@ use super::raw::{RawGrant, Table};
 use super::validate::plugin_id;
 use crate::domain::capability::Capability;
 use crate::domain::grant::Grants;
+use crate::domain::kind::{self, AskedKind};
 use crate::domain::name::{Namespace, PluginId};
-use crate::domain::scope::{PATTERN_BYTES_MAX, Patterns, Scope};
+use crate::domain::scope::{PATTERN_BYTES_MAX, Patterns, SECRET, Scope};
 
 /// What a list of patterns is about.
 #[derive(Clone, Copy)]
 pub(super) enum Axis<'a> {
     Clusters(&'a BTreeSet<&'a str>),
     Namespaces,
-    Kinds,
+    Kinds(Capability),
     Names,
 }
 
 /// Each use of a capability compares against all of them.
 const PATTERNS_MAX: usize = 256;
-
-/// The kinds that people misspell most, as Kubernetes spells them.
-const KINDS: [&str; 7] =
-    ["Pod", "Deployment", "StatefulSet", "DaemonSet", "Node", "Namespace", "Event"];
 
 pub(super) fn validate(
     raw: &BTreeMap<String, BTreeMap<String, Table<RawGrant>>>,
@@ -76,8 +73,18 @@ fn is_namespaced(capability: Capability) -> bool {
         Capability::KubernetesLogs
         | Capability::KubernetesEvents
         | Capability::KubernetesRead
-        | Capability::KubernetesRestart => true,
-        Capability::Progress | Capability::Log | Capability::Config => false,
+        | Capability::KubernetesMetrics
+        | Capability::KubernetesSecretValues
+        | Capability::KubernetesRestart
+        | Capability::KubernetesScale
+        | Capability::KubernetesRollback
+        | Capability::KubernetesPause
+        | Capability::KubernetesDeletePod => true,
+        Capability::KubernetesCordon
+        | Capability::Access
+        | Capability::Progress
+        | Capability::Log
+        | Capability::Config => false,
     }
 }
 
@@ -94,7 +101,13 @@ fn scope(
         None => Patterns::all(),
     };
     let clusters = axis("clusters", clusters, Axis::Clusters(configured));
-    let kinds = axis("kinds", kinds, Axis::Kinds);
+    let kinds = match (capability, kinds) {
+        // No pattern covers secrets, and there is nothing else to read here.
+        (Capability::KubernetesSecretValues, None) => {
+            Patterns::new([SECRET.to_owned()]).unwrap_or_default()
+        }
+        (_, kinds) => axis("kinds", kinds, Axis::Kinds(capability)),
+    };
     let names = axis("names", names, Axis::Names);
     if namespaces.is_none() && is_namespaced(capability) {
         let text = format!("it is not said where the plugin may {}", capability.words());
@@ -158,7 +171,10 @@ fn check(value: &str, axis: Axis<'_>, clusters_known: bool) -> Result<(), (Strin
             let fits = letters(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.');
             ("object name", fits, "lower-case letters, digits, `-` and `.`")
         }
-        Axis::Kinds => ("kind", letters(|b| b.is_ascii_alphanumeric()), "letters and digits"),
+        Axis::Kinds(_) => {
+            let fits = letters(|b| b.is_ascii_alphanumeric() || b == b'.');
+            ("kind", fits, "letters and digits, with its group behind a `.`")
+        }
     };
     if !fits {
         let text = format!("`{}` is no pattern for a {what}", shown(value));
@@ -175,16 +191,39 @@ fn check(value: &str, axis: Axis<'_>, clusters_known: bool) -> Result<(), (Strin
             };
             Err((format!("there is no cluster `{}`", shown(value)), hint))
         }
-        Axis::Kinds if is_literal && !KINDS.contains(&value) => {
-            let singular = value.strip_suffix('s').unwrap_or(value);
-            match KINDS.into_iter().find(|kind| kind.eq_ignore_ascii_case(singular)) {
-                Some(meant) => {
-                    let text = format!("`{}` is not how the kind is written", shown(value));
-                    Err((text, format!("did you mean `{meant}`?")))
-                }
-                None => Ok(()),
-            }
+        Axis::Kinds(capability) => kind(value, capability),
+        Axis::Clusters(_) | Axis::Namespaces | Axis::Names => Ok(()),
+    }
+}
+
+/// A kind that nothing is called would silently cover nothing.
+fn kind(value: &str, capability: Capability) -> Result<(), (String, String)> {
+    if capability == Capability::KubernetesSecretValues && value != SECRET {
+        let text = format!("`{}` has no secret values", shown(value));
+        return Err((text, format!("leave `kinds` out: it is `{SECRET}` here")));
+    }
+    if value.contains('*') || kind::own(value).is_some() {
+        return Ok(());
+    }
+    match AskedKind::parse(value) {
+        Ok(AskedKind::Own(kind, _)) => {
+            let text = format!("`{}` is not how the kind is written", shown(value));
+            Err((text, format!("did you mean `{}`?", kind.canonical())))
         }
-        Axis::Clusters(_) | Axis::Namespaces | Axis::Kinds | Axis::Names => Ok(()),
+        Ok(AskedKind::Other { version: Some(_), .. }) => {
+            let text = format!("`{}` has a version, which a grant is not about", shown(value));
+            Err((text, "write `KIND.GROUP`".to_owned()))
+        }
+        // Grants compare with the kind, not with its plural.
+        Ok(AskedKind::Other { word, .. })
+            if !word.starts_with(|c: char| c.is_ascii_uppercase()) =>
+        {
+            let text = format!("`{}` is not how a kind is written", shown(value));
+            Err((text, "a kind begins with a capital: `Certificate.cert-manager.io`".to_owned()))
+        }
+        Ok(AskedKind::Other { .. }) => Ok(()),
+        // What an event is about is told without its group.
+        Err(_) if capability == Capability::KubernetesEvents => Ok(()),
+        Err(error) => Err((format!("there is no kind `{}`", shown(value)), error.to_string())),
     }
 }

@@ -97,7 +97,7 @@ pub enum ClusterSource {
     InCluster,
     /// The embedded cluster, which needs no network.
     Embedded {
-        /// A folder with a scenario; `None` for the one in the binary.
+        /// A folder with a scenario, or the name of one in the binary; `None` for its first.
         scenario: Option<PathBuf>,
         /// How long each answer takes.
         latency: Duration,
@@ -204,6 +204,18 @@ impl Config {
         let origin = "the configuration of the demo";
         let config = Self::parse_in(include_str!("demo.toml"), &state_dir, &environment, origin)?;
         Ok(Self { plugins_dir, state_dir, cache_dir, ..config })
+    }
+
+    /// The same with the embedded clusters' scenario chosen: a folder, or a name that the program
+    /// knows.
+    #[must_use]
+    pub fn with_scenario(mut self, place: &Path) -> Self {
+        for source in self.clusters.values_mut() {
+            if let ClusterSource::Embedded { scenario, .. } = source {
+                *scenario = Some(place.to_owned());
+            }
+        }
+        self
     }
 
     /// The bounds of one plugin.

@@ -374,7 +374,7 @@ fn reports_every_value_that_means_nothing() {
               hint: did you mean `kubernetes-read`?
 
             line 34: grants.pods.secrets: there is no such capability
-              hint: there are `kubernetes-read`, `kubernetes-logs`, `kubernetes-events`, `kubernetes-restart`
+              hint: there are `kubernetes-read`, `kubernetes-logs`, `kubernetes-events`, `kubernetes-metrics`, `kubernetes-secret-values`, `access`, `kubernetes-restart`, `kubernetes-scale`, `kubernetes-rollback`, `kubernetes-pause`, `kubernetes-cordon`, `kubernetes-delete-pod`
 
             line 36: grants.pods.log: `log` needs no grant: every plugin has it
               hint: remove the lines

@@ -47,10 +47,26 @@ pub enum Capability {
     KubernetesLogs,
     /// List events.
     KubernetesEvents,
-    /// Read pods, workloads, nodes, namespaces, rollouts.
+    /// Read objects, and the state of rollouts.
     KubernetesRead,
+    /// Read what pods and nodes use now.
+    KubernetesMetrics,
+    /// Read the values of secrets.
+    KubernetesSecretValues,
+    /// Ask what the caller may do.
+    Access,
     /// Request a rolling restart.
     KubernetesRestart,
+    /// Request another number of replicas.
+    KubernetesScale,
+    /// Request an older revision of a workload.
+    KubernetesRollback,
+    /// Request that rollouts of a deployment are held, or go on.
+    KubernetesPause,
+    /// Request that new pods are kept away from a node.
+    KubernetesCordon,
+    /// Request the deletion of one pod.
+    KubernetesDeletePod,
     /// Tell the client how far a call is.
     Progress,
     /// Write to the plugin's own log.
@@ -61,11 +77,19 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability, in the order in which lists show them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 15] = [
         Self::KubernetesRead,
         Self::KubernetesLogs,
         Self::KubernetesEvents,
+        Self::KubernetesMetrics,
+        Self::KubernetesSecretValues,
+        Self::Access,
         Self::KubernetesRestart,
+        Self::KubernetesScale,
+        Self::KubernetesRollback,
+        Self::KubernetesPause,
+        Self::KubernetesCordon,
+        Self::KubernetesDeletePod,
         Self::Progress,
         Self::Log,
         Self::Config,
@@ -77,7 +101,15 @@ impl Capability {
             Self::KubernetesLogs => "kubernetes-logs",
             Self::KubernetesEvents => "kubernetes-events",
             Self::KubernetesRead => "kubernetes-read",
+            Self::KubernetesMetrics => "kubernetes-metrics",
+            Self::KubernetesSecretValues => "kubernetes-secret-values",
+            Self::Access => "access",
             Self::KubernetesRestart => "kubernetes-restart",
+            Self::KubernetesScale => "kubernetes-scale",
+            Self::KubernetesRollback => "kubernetes-rollback",
+            Self::KubernetesPause => "kubernetes-pause",
+            Self::KubernetesCordon => "kubernetes-cordon",
+            Self::KubernetesDeletePod => "kubernetes-delete-pod",
             Self::Progress => "progress",
             Self::Log => "log",
             Self::Config => "config",
@@ -87,8 +119,18 @@ impl Capability {
     /// What its use can do to the world.
     pub fn tier(self) -> Tier {
         match self {
-            Self::KubernetesLogs | Self::KubernetesEvents | Self::KubernetesRead => Tier::Read,
-            Self::KubernetesRestart => Tier::Reversible,
+            Self::KubernetesLogs
+            | Self::KubernetesEvents
+            | Self::KubernetesRead
+            | Self::KubernetesMetrics
+            | Self::KubernetesSecretValues
+            | Self::Access => Tier::Read,
+            Self::KubernetesRestart
+            | Self::KubernetesScale
+            | Self::KubernetesRollback
+            | Self::KubernetesPause
+            | Self::KubernetesCordon => Tier::Reversible,
+            Self::KubernetesDeletePod => Tier::Destructive,
             Self::Progress | Self::Log | Self::Config => Tier::Ambient,
         }
     }
@@ -98,8 +140,16 @@ impl Capability {
         match self {
             Self::KubernetesLogs => "read the logs of pods",
             Self::KubernetesEvents => "list events",
-            Self::KubernetesRead => "read pods, deployments, nodes, namespaces and rollouts",
+            Self::KubernetesRead => "read objects and the state of rollouts",
+            Self::KubernetesMetrics => "read what pods and nodes use now",
+            Self::KubernetesSecretValues => "read the values of secrets",
+            Self::Access => "ask what the caller may do",
             Self::KubernetesRestart => "request a rolling restart of a workload",
+            Self::KubernetesScale => "request another number of replicas",
+            Self::KubernetesRollback => "request that a workload goes back to an older revision",
+            Self::KubernetesPause => "request that rollouts of a deployment are held or go on",
+            Self::KubernetesCordon => "request that new pods are kept away from a node",
+            Self::KubernetesDeletePod => "request the deletion of a pod",
             Self::Progress => "tell the client how far a call is",
             Self::Log => "write to its own log",
             Self::Config => "read its own settings",

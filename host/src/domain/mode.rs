@@ -71,7 +71,7 @@ mod tests {
         let target = |namespace: Option<&str>| Target {
             cluster: "prod".parse().unwrap(),
             namespace: namespace.map(|n| n.parse().unwrap()),
-            kind: "Pod",
+            kind: "Pod".into(),
             name: None,
         };
         assert!(mode.covers(&target(Some("shop"))));

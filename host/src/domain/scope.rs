@@ -1,5 +1,7 @@
 //! How far a grant reaches.
 
+use std::borrow::Cow;
+
 use super::name::{ClusterName, Namespace};
 
 /// Names with `*` for any run of characters. Empty allows nothing: an empty list never means all.
@@ -82,7 +84,7 @@ pub struct Target {
     /// `None` for objects outside of namespaces.
     pub namespace: Option<Namespace>,
     /// The Kubernetes kind: `Pod`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// `None` for lists.
     pub name: Option<String>,
 }
@@ -96,6 +98,9 @@ impl std::fmt::Display for Target {
         write!(f, "{} in {}", self.name.as_deref().unwrap_or("*"), self.cluster)
     }
 }
+
+/// The kind that no pattern covers.
+pub const SECRET: &str = "Secret";
 
 /// Events are granted by what they are about: see [`Scope::kinds`].
 pub const EVENT: &str = "Event";
@@ -125,11 +130,35 @@ impl Scope {
         }
     }
 
+    /// Whether the kind is covered. A pattern without a group means kinds of Kubernetes itself: a
+    /// custom resource, `Certificate.cert-manager.io`, is covered only by one that names a group,
+    /// and `Secret` only by its name, so that no star hands them out by accident.
+    pub fn covers_kind(&self, kind: &str) -> bool {
+        let mut patterns = self.kinds.as_slice().iter();
+        match kind {
+            SECRET => patterns.any(|pattern| pattern == SECRET),
+            _ if kind.contains('.') => patterns.any(|p| p.contains('.') && matches(p, kind)),
+            _ => self.kinds.contains(kind),
+        }
+    }
+
+    /// Whether a kind of this group may be covered. Errs on the side of yes: what the kind is called
+    /// is known only when the cluster was asked, and then [`Scope::covers_kind`] decides.
+    pub fn reaches_group(&self, group: &str) -> bool {
+        let of_group = format!(".{group}");
+        self.kinds.as_slice().iter().filter(|pattern| pattern.contains('.')).any(|pattern| {
+            match pattern.rsplit_once('*') {
+                Some((_, tail)) => of_group.ends_with(tail) || tail.ends_with(&of_group),
+                None => pattern.ends_with(&of_group),
+            }
+        })
+    }
+
     /// Whether the target lies inside.
     pub fn contains(&self, target: &Target) -> bool {
         self.clusters.contains(target.cluster.as_str())
             && target.namespace.as_ref().is_none_or(|n| self.namespaces.contains(n.as_str()))
-            && (target.kind == EVENT || self.kinds.contains(target.kind))
+            && (target.kind == EVENT || self.covers_kind(&target.kind))
             && match &target.name {
                 Some(name) => self.names.contains(name),
                 None => true,
@@ -173,6 +202,44 @@ mod tests {
     }
 
     #[test]
+    fn secrets_and_custom_resources_have_to_be_named() {
+        for (patterns, kind, covered) in [
+            (&["*"][..], "Pod", true),
+            (&["*"], "Secret", false),
+            (&["Sec*"], "Secret", false),
+            (&["Secret"], "Secret", true),
+            (&["*"], "Certificate.cert-manager.io", false),
+            (&["*.cert-manager.io"], "Certificate.cert-manager.io", true),
+            (&["Certificate.cert-manager.io"], "Certificate.cert-manager.io", true),
+            (&["Certificate.cert-manager.io"], "Certificate.evil.io", false),
+            (&["*.*"], "Pod", false),
+        ] {
+            let kinds = Patterns::new(patterns.iter().map(|p| (*p).to_owned())).unwrap();
+            let scope = Scope { kinds, ..Scope::all() };
+            assert_eq!(scope.covers_kind(kind), covered, "{patterns:?} on {kind}");
+        }
+    }
+
+    #[test]
+    fn a_group_is_reached_where_one_of_its_kinds_may_be() {
+        for (patterns, reached) in [
+            (&["*"][..], false),
+            (&["Pod", "Secret"], false),
+            (&["*.cert-manager.io"], true),
+            (&["Cert*.cert-manager.io"], true),
+            (&["Certificate.cert-manager.*"], true),
+            (&["*.*"], true),
+            (&["Certificate.cert-manager.io"], true),
+            (&["Certificate.evil.io", "Lease.coordination.k8s.io"], false),
+            (&["*.not-cert-manager.io"], false),
+        ] {
+            let kinds = Patterns::new(patterns.iter().map(|p| (*p).to_owned())).unwrap();
+            let scope = Scope { kinds, ..Scope::all() };
+            assert_eq!(scope.reaches_group("cert-manager.io"), reached, "{patterns:?}");
+        }
+    }
+
+    #[test]
     fn scope_checks_each_axis() {
         let one = |text: &str| Patterns::new([text.to_owned()]).unwrap();
         let scope = Scope {
@@ -184,7 +251,7 @@ mod tests {
         let target = |cluster: &str, namespace: &str, kind, name: Option<&str>| Target {
             cluster: cluster.parse().unwrap(),
             namespace: Some(namespace.parse().unwrap()),
-            kind,
+            kind: Cow::Borrowed(kind),
             name: name.map(str::to_owned),
         };
         assert!(scope.contains(&target("prod", "shop", "Pod", Some("web-1"))));

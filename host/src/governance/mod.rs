@@ -6,6 +6,10 @@
 pub mod admission;
 pub mod approval;
 pub mod audit;
+mod documents;
+pub mod lines;
+mod names;
+pub mod objects;
 pub mod redact;
 pub mod state;
 pub mod text;

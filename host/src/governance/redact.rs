@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
-use super::text::clean;
+use super::text::clean_cow;
 
 /// A text that may leave the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub struct Safe {
 /// Removes what must not be seen, then replaces secrets. In this order, so that no invisible
 /// character inside of a secret hides it from the second step.
 pub fn make_safe(text: &str) -> Safe {
-    let clean = clean(text);
-    let (text, redacted) = redact(&clean.text);
-    Safe { text: text.into_owned(), removed: clean.removed, redacted }
+    let (clean, removed) = clean_cow(text);
+    let (text, redacted) = redact(&clean);
+    Safe { text: text.into_owned(), removed, redacted }
 }
 
 /// Makes every string of a JSON value safe, keys included.
@@ -62,7 +62,7 @@ pub fn make_json_safe(value: serde_json::Value) -> (serde_json::Value, u32) {
 const PRIVATE_KEY: &str = "private-key";
 
 /// What every line about a private key ends with; a text without it need not be searched for one.
-const PRIVATE_KEY_MARK: &str = "PRIVATE KEY-----";
+pub(super) const PRIVATE_KEY_MARK: &str = "PRIVATE KEY-----";
 
 /// Formats that say themselves what they are. ASCII only: Unicode classes would cost twenty times
 /// the speed for nothing.
@@ -141,45 +141,68 @@ pub fn redact(text: &str) -> (Cow<'_, str>, u32) {
     let has_key = text.contains(PRIVATE_KEY_MARK);
     for (name, pattern) in rules.formats.iter().filter(|(name, _)| has_key || *name != PRIVATE_KEY)
     {
-        replace(&mut text, pattern, &mut n, |_| Some(format!("[redacted:{name}]")));
+        replace(&mut text, pattern, &mut n, |_| Some((0, name)));
     }
-    replace(&mut text, &rules.userinfo, &mut n, |found| {
-        let (before, secret) = (found.get(1)?.as_str(), found.get(2)?.as_str());
-        (!is_redacted(secret)).then(|| format!("{before}[redacted:password]@"))
-    });
+    replace(&mut text, &rules.userinfo, &mut n, userinfo);
     replace(&mut text, &rules.bearer, &mut n, |found| {
-        let (word, gap) = (found.get(1)?.as_str(), found.get(2)?.as_str());
-        Some(format!("{word}{gap}[redacted:authorization]"))
+        let (word, secret) = found.split_once(' ')?;
+        let gap = secret.len() - secret.trim_start_matches(' ').len();
+        Some((word.len() + 1 + gap, "authorization"))
     });
-    replace(&mut text, &rules.named, &mut n, |found| {
-        let (name, sign) = (found.get(1)?.as_str(), found.get(2)?.as_str());
-        let (quote, value) = match (found.get(3), found.get(4)) {
-            (Some(quote), Some(value)) => (quote.as_str(), value.as_str()),
-            _ => ("", found.get(5)?.as_str()),
-        };
-        let secret = !is_redacted(value) && (!quote.is_empty() || is_secret(sign, value));
-        secret.then(|| format!("{name}{sign}{quote}[redacted:named]"))
-    });
+    replace(&mut text, &rules.named, &mut n, named);
     (text, n)
 }
 
+/// Where a secret begins in what was found, up to its end or one `@`, and what it is.
+type Secret = (usize, &'static str);
+
+/// `scheme://user:PASSWORD@`: neither a scheme nor a user has a colon.
+fn userinfo(found: &str) -> Option<Secret> {
+    let user = found.find("://")? + 3;
+    let secret = user + found.get(user..)?.find(':')? + 1;
+    (!is_redacted(found.get(secret..)?)).then_some((secret, "password"))
+}
+
+/// `NAME` and a quote, `=` or `:` and white space about it, perhaps a quote, `VALUE`: only the sign
+/// itself is one of these two characters.
+fn named(found: &str) -> Option<Secret> {
+    let sign = found.find(['=', ':'])?;
+    let is_colon = found.get(sign..)?.starts_with(':');
+    let quoted = found.get(sign + 1..)?.trim_start();
+    let value = quoted.trim_start_matches('\\');
+    let is_quoted = value.starts_with(['"', '\'']);
+    let value = value.get(usize::from(is_quoted)..)?;
+    let secret = !is_redacted(value) && (is_quoted || is_secret(is_colon, value));
+    secret.then_some((found.len() - value.len(), "named"))
+}
+
+/// Replaces the secret in everything that is found. Captures would say where it is, at ten times the
+/// time.
 fn replace(
     text: &mut Cow<'_, str>,
     pattern: &Regex,
     n: &mut u32,
-    with: impl Fn(&Captures<'_>) -> Option<String>,
+    secret: impl Fn(&str) -> Option<(usize, &'static str)>,
 ) {
-    if !pattern.is_match(text) {
-        return;
-    }
-    let replaced = pattern.replace_all(text, |found: &Captures<'_>| match with(found) {
-        Some(replacement) => {
-            *n = n.saturating_add(1);
-            replacement
+    let mut replaced = String::new();
+    let mut kept = 0;
+    for found in pattern.find_iter(text) {
+        let Some((begin, name)) = secret(found.as_str()) else { continue };
+        if replaced.capacity() == 0 {
+            replaced.reserve(text.len());
         }
-        None => found.get(0).map_or(String::new(), |whole| whole.as_str().to_owned()),
-    });
-    *text = Cow::Owned(replaced.into_owned());
+        replaced.push_str(text.get(kept..found.start() + begin).unwrap_or_default());
+        replaced.push_str("[redacted:");
+        replaced.push_str(name);
+        replaced.push(']');
+        // Of an address, what ends the password stays.
+        kept = found.end() - usize::from(name == "password");
+        *n = n.saturating_add(1);
+    }
+    if kept > 0 {
+        replaced.push_str(text.get(kept..).unwrap_or_default());
+        *text = Cow::Owned(replaced);
+    }
 }
 
 fn is_redacted(value: &str) -> bool {
@@ -187,13 +210,13 @@ fn is_redacted(value: &str) -> bool {
 }
 
 /// `password=hunter2` is one; `token: expired` and `secret=null` are prose.
-fn is_secret(sign: &str, value: &str) -> bool {
+fn is_secret(is_colon: bool, value: &str) -> bool {
     let word = value.trim_end_matches(['.', ')', ']']);
-    if ["null", "none", "true", "false", "nil", "undefined"].contains(&word.to_lowercase().as_str())
-    {
+    const WORDS: [&str; 6] = ["null", "none", "true", "false", "nil", "undefined"];
+    if WORDS.iter().any(|nothing| nothing.eq_ignore_ascii_case(word)) {
         return false;
     }
-    !sign.contains(':') || word.bytes().any(|b| !b.is_ascii_lowercase())
+    !is_colon || word.bytes().any(|b| !b.is_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Characters that must not leave the host: what moves a terminal's cursor, hides, or reorders text.
 
+use std::borrow::Cow;
+
 /// A text without them, and how many characters went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clean {
@@ -12,27 +14,114 @@ pub struct Clean {
 /// Removes escape sequences as a whole, control characters but tab and line feed, and invisible and
 /// bidirectional characters. Idempotent; never makes a text longer.
 pub fn clean(text: &str) -> Clean {
-    if text.bytes().all(|b| matches!(b, b'\t' | b'\n' | b' '..=b'~')) {
-        return Clean { text: text.to_owned(), removed: 0 };
-    }
-    let mut kept = String::with_capacity(text.len());
-    let mut removed = 0u32;
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '\u{1b}' => removed = removed.saturating_add(1 + skip_escape(&mut rest)),
-            '\u{9b}' => removed = removed.saturating_add(1 + skip_csi(&mut rest)),
-            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => {
-                removed = removed.saturating_add(1 + skip_string(&mut rest));
-            }
-            c if is_forbidden(c) => removed = removed.saturating_add(1),
-            c => kept.push(c),
-        }
-    }
-    Clean { text: kept, removed }
+    let (text, removed) = clean_cow(text);
+    Clean { text: text.into_owned(), removed }
 }
 
-type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+/// As [`clean`]; what is clean already is not copied.
+pub fn clean_cow(text: &str) -> (Cow<'_, str>, u32) {
+    let mut kept = String::new();
+    let mut removed = 0u32;
+    let (mut from, mut at) = (0, 0);
+    while let Some(odd) = next_odd(text.as_bytes(), at) {
+        let mut rest = Rest(text.get(odd..).unwrap_or_default());
+        let Some(c) = rest.next() else { break };
+        let gone = match c {
+            '\u{1b}' => 1 + skip_escape(&mut rest),
+            '\u{9b}' => 1 + skip_csi(&mut rest),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => 1 + skip_string(&mut rest),
+            c => u32::from(is_forbidden(c)),
+        };
+        at = text.len() - rest.0.len();
+        if gone > 0 {
+            if kept.capacity() == 0 {
+                kept.reserve(text.len());
+            }
+            kept.push_str(text.get(from..odd).unwrap_or_default());
+            removed = removed.saturating_add(gone);
+            from = at;
+        }
+    }
+    if removed == 0 {
+        return (Cow::Borrowed(text), 0);
+    }
+    kept.push_str(text.get(from..).unwrap_or_default());
+    (Cow::Owned(kept), removed)
+}
+
+/// Bytes that are looked at together. What is plain costs a few instructions for all of them.
+const LOOK_BYTES: usize = 32;
+
+/// Bytes that are looked at one by one before.
+const NEAR_BYTES: usize = 8;
+
+/// Where the next character begins that is perhaps forbidden.
+fn next_odd(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    let mut rest = bytes.get(from..)?;
+    // Where one is, the next is often near.
+    if let Some((near, behind)) = rest.split_first_chunk::<NEAR_BYTES>() {
+        if let Some(odd) = near.iter().position(|b| is_odd(*b)) {
+            return Some(at + odd);
+        }
+        (at, rest) = (at + NEAR_BYTES, behind);
+    }
+    // Without an early end, so that the compiler can use wide registers.
+    let is_plain = |look: &[u8; LOOK_BYTES]| {
+        look.iter().fold(true, |plain, b| plain & matches!(b, b'\t' | b'\n' | b' '..=b'~'))
+    };
+    while let Some((look, behind)) = rest.split_first_chunk::<LOOK_BYTES>() {
+        if !is_plain(look)
+            && let Some(odd) = look.iter().position(|b| is_odd(*b))
+        {
+            return Some(at + odd);
+        }
+        (at, rest) = (at + LOOK_BYTES, behind);
+    }
+    rest.iter().position(|b| is_odd(*b)).map(|odd| at + odd)
+}
+
+fn is_odd(byte: u8) -> bool {
+    ODD.get(usize::from(byte)).is_none_or(|odd| *odd)
+}
+
+/// The first bytes, in UTF-8, of the characters that are forbidden, and of some others. The test of
+/// all characters holds the two together.
+const ODD: [bool; 256] = {
+    let mut odd = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::indexing_slicing, reason = "computed by the compiler")]
+        {
+            odd[byte] = matches!(
+                byte,
+                0..=0x08 | 0x0b..=0x1f | 0x7f
+                    | 0xc2 | 0xcd | 0xd8 | 0xe1 | 0xe2 | 0xe3 | 0xef | 0xf0 | 0xf3
+            );
+        }
+        byte += 1;
+    }
+    odd
+};
+
+/// What is still to be read of a text.
+struct Rest<'a>(&'a str);
+
+impl Rest<'_> {
+    fn peek(&self) -> Option<char> {
+        self.0.chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        self.next_if(|_| true)
+    }
+
+    fn next_if(&mut self, wanted: impl Fn(char) -> bool) -> Option<char> {
+        let c = self.peek().filter(|c| wanted(*c))?;
+        self.0 = self.0.get(c.len_utf8()..).unwrap_or_default();
+        Some(c)
+    }
+}
 
 /// The longest string sequence (OSC, DCS) that is skipped as one: an opened one that never ends must
 /// not swallow the rest of a log.
@@ -50,7 +139,7 @@ fn skip_escape(rest: &mut Rest<'_>) -> u32 {
         }
         Some('(' | ')' | '*' | '+' | '#' | '%' | ' ') => {
             rest.next();
-            1 + u32::from(rest.next_if(|c| !is_line_end(*c)).is_some())
+            1 + u32::from(rest.next_if(|c| !is_line_end(c)).is_some())
         }
         Some('0'..='~') => {
             rest.next();
@@ -74,11 +163,11 @@ fn skip_csi(rest: &mut Rest<'_>) -> u32 {
 fn skip_string(rest: &mut Rest<'_>) -> u32 {
     let mut skipped = 0;
     while skipped < STRING_SEQUENCE_CHARS_MAX {
-        match rest.next_if(|c| !is_line_end(*c)) {
+        match rest.next_if(|c| !is_line_end(c)) {
             None => break,
             Some('\u{7}' | '\u{9c}') => return skipped + 1,
             Some('\u{1b}') => {
-                return skipped + 1 + u32::from(rest.next_if_eq(&'\\').is_some());
+                return skipped + 1 + u32::from(rest.next_if(|c| c == '\\').is_some());
             }
             Some(_) => skipped += 1,
         }
@@ -114,15 +203,17 @@ fn is_forbidden(c: char) -> bool {
     }
 }
 
+/// What a text that was cut ends with.
+pub const CUT: &str = " … [cut]";
+
 /// Cuts a text to a number of bytes, on a character, and says so.
 pub fn cut(text: &mut String, bytes_max: usize) -> bool {
-    const MARKER: &str = " … [cut]";
     if text.len() <= bytes_max {
         return false;
     }
-    let end = text.floor_char_boundary(bytes_max.saturating_sub(MARKER.len()));
+    let end = text.floor_char_boundary(bytes_max.saturating_sub(CUT.len()));
     text.truncate(end);
-    text.push_str(MARKER);
+    text.push_str(CUT);
     true
 }
 

@@ -99,6 +99,28 @@ fn link(linker: &mut Linker<State>, capability: Capability) -> wasmtime::Result<
         Capability::KubernetesRestart => {
             contract::kubernetes_restart::add_to_linker::<_, Own>(linker, own)
         }
+        Capability::KubernetesMetrics => {
+            contract::kubernetes_metrics::add_to_linker::<_, Own>(linker, own)
+        }
+        Capability::KubernetesSecretValues => {
+            contract::kubernetes_secret_values::add_to_linker::<_, Own>(linker, own)
+        }
+        Capability::Access => contract::access::add_to_linker::<_, Own>(linker, own),
+        Capability::KubernetesScale => {
+            contract::kubernetes_scale::add_to_linker::<_, Own>(linker, own)
+        }
+        Capability::KubernetesRollback => {
+            contract::kubernetes_rollback::add_to_linker::<_, Own>(linker, own)
+        }
+        Capability::KubernetesPause => {
+            contract::kubernetes_pause::add_to_linker::<_, Own>(linker, own)
+        }
+        Capability::KubernetesCordon => {
+            contract::kubernetes_cordon::add_to_linker::<_, Own>(linker, own)
+        }
+        Capability::KubernetesDeletePod => {
+            contract::kubernetes_delete_pod::add_to_linker::<_, Own>(linker, own)
+        }
         Capability::Progress => contract::progress::add_to_linker::<_, Own>(linker, own),
         Capability::Log => contract::log::add_to_linker::<_, Own>(linker, own),
         Capability::Config => contract::config::add_to_linker::<_, Own>(linker, own),

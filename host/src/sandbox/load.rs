@@ -68,6 +68,13 @@ pub struct Tool {
     pub(super) plugin: Arc<Plugin>,
 }
 
+impl Tool {
+    /// What the operator gave to its plugin.
+    pub fn grants(&self) -> Arc<Grants> {
+        Arc::clone(&self.plugin.grants)
+    }
+}
+
 /// What a plugin offers.
 pub(super) struct Offered {
     pub plugin: Arc<Plugin>,

@@ -109,6 +109,7 @@ pub(super) async fn call(workshop: &Arc<Workshop>, errand: Errand, run: Run) -> 
         limits: limits.clone(),
         permit,
         progress,
+        deadline,
     };
     let (shop, sent) = (Arc::clone(workshop), errand.clone());
     let meter = Meter::new();

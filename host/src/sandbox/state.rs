@@ -8,7 +8,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::limiter::Limiter;
 use super::meter::Meter;
 use super::wasi::{self, Streams};
-use crate::capability::{Clock, Kubernetes, ProgressSink, WriteRequests};
+use crate::capability::{
+    Access, Clock, History, Kubernetes, Metrics, Objects, ProgressSink, WriteRequests,
+};
 use crate::domain::grant::Grants;
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
@@ -20,8 +22,16 @@ use crate::governance::audit::Trail;
 pub struct Ports {
     /// Reads.
     pub kubernetes: Arc<dyn Kubernetes>,
+    /// Reads of any kind.
+    pub objects: Arc<dyn Objects>,
+    /// Revisions.
+    pub history: Arc<dyn History>,
+    /// Measurements.
+    pub metrics: Arc<dyn Metrics>,
     /// Requests for writes.
     pub writes: Arc<dyn WriteRequests>,
+    /// What a caller may do.
+    pub access: Arc<dyn Access>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The operator's guardrails.
@@ -51,6 +61,8 @@ pub(super) struct CallScene {
     pub ports: Arc<Ports>,
     pub progress: Arc<dyn ProgressSink>,
     pub limits: Limits,
+    /// When the call ends, done or not.
+    pub deadline: tokio::time::Instant,
 }
 
 /// Why the host ended a guest: kept here, because a trap loses its reason on the way.

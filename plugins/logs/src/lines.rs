@@ -1,11 +1,5 @@
 //! Lines of a log that begin with their time.
 
-/// The lines that contain the text, whatever their case. Their times are not searched.
-pub(crate) fn containing(lines: Vec<String>, text: &str) -> Vec<String> {
-    let text = text.to_lowercase();
-    lines.into_iter().filter(|line| without_time(line).to_lowercase().contains(&text)).collect()
-}
-
 /// As many of the last lines as fit; at least one.
 pub(crate) fn newest(lines: &[String], bytes_max: usize) -> &[String] {
     let mut bytes = 0_usize;
@@ -18,6 +12,20 @@ pub(crate) fn newest(lines: &[String], bytes_max: usize) -> &[String] {
         first = i;
     }
     lines.get(first..).unwrap_or_default()
+}
+
+/// The bound of each of some sizes that keeps their sum within `bytes_max`, as large as it can be.
+pub(crate) fn share(mut sizes: Vec<usize>, bytes_max: usize) -> usize {
+    sizes.sort_unstable();
+    let (mut left, mut n) = (bytes_max, sizes.len());
+    for size in sizes {
+        if size.saturating_mul(n) > left {
+            return left / n;
+        }
+        left -= size;
+        n -= 1;
+    }
+    bytes_max
 }
 
 /// The time that a line begins with.

@@ -1,17 +1,45 @@
-//! Restarts of workloads, as requests that a person can approve.
+//! Changes to workloads, as requests that a person can approve.
 //!
-//! This room owns how the state of a request is told. It restarts nothing: the host makes the plan,
-//! asks a person and executes.
+//! This room owns what is asked for, and in `answer` how the state of a request is told. It changes
+//! nothing: the host makes the plan, asks a person and executes.
 
-use std::fmt::Write as _;
+mod answer;
 
-use toolgate_sdk::kubernetes_restart::{self, Outcome, Pending, Performed, Plan, Restart};
+use toolgate_sdk::kubernetes_delete_pod::{self, Deletion};
+use toolgate_sdk::kubernetes_pause::{self, Pause};
+use toolgate_sdk::kubernetes_restart::{self, Restart};
+use toolgate_sdk::kubernetes_rollback::{self, Rollback};
+use toolgate_sdk::kubernetes_scale::{self, Scale};
 use toolgate_sdk::prelude::*;
-use toolgate_sdk::types::{RolloutState, WorkloadKind};
+use toolgate_sdk::types::WorkloadKind;
+
+use answer::{Request, answer};
 
 #[arguments]
-struct Args {
+#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy)]
+enum Kind {
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+}
+
+#[arguments]
+struct RestartArgs {
     deployment_name: String,
+    namespace: String,
+    /// Default deployment.
+    kind: Option<Kind>,
+    /// Shown to the approver.
+    #[schemars(length(max = 512))]
+    reason: Option<String>,
+    /// Omit for the default.
+    cluster: Option<String>,
+}
+
+#[arguments]
+struct PodArgs {
+    pod_name: String,
     namespace: String,
     /// Shown to the approver.
     #[schemars(length(max = 512))]
@@ -20,147 +48,158 @@ struct Args {
     cluster: Option<String>,
 }
 
-#[output]
-struct Request {
-    /// performed, planned, `approval_required`
-    outcome: &'static str,
-    next_step: String,
-    approval_id: Option<String>,
-    expires: Option<String>,
+#[arguments]
+#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy)]
+enum Scalable {
+    Deployment,
+    StatefulSet,
+}
+
+#[arguments]
+struct ScaleArgs {
+    deployment_name: String,
     namespace: String,
-    deployment: String,
-    generation: i64,
-    pods: Vec<String>,
-    pods_total: u32,
-    warnings: Vec<String>,
-    executed: Option<String>,
-    /// complete, progressing, stuck
-    rollout_state: Option<&'static str>,
-    rollout_message: Option<String>,
+    /// Default deployment.
+    kind: Option<Scalable>,
+    #[schemars(range(min = 0, max = 1000))]
+    replicas: u32,
+    /// Shown to the approver.
+    #[schemars(length(max = 512))]
+    reason: Option<String>,
+    /// Omit for the default.
+    cluster: Option<String>,
+}
+
+#[arguments]
+struct RollbackArgs {
+    deployment_name: String,
+    namespace: String,
+    /// Default deployment.
+    kind: Option<Kind>,
+    /// Omit for the one before.
+    revision: Option<u64>,
+    /// Shown to the approver.
+    #[schemars(length(max = 512))]
+    reason: Option<String>,
+    /// Omit for the default.
+    cluster: Option<String>,
+}
+
+#[arguments]
+struct PauseArgs {
+    deployment_name: String,
+    namespace: String,
+    /// False resumes.
+    paused: bool,
+    /// Shown to the approver.
+    #[schemars(length(max = 512))]
+    reason: Option<String>,
+    /// Omit for the default.
+    cluster: Option<String>,
 }
 
 toolgate_sdk::plugin! {
     tool(
         "restart_deployment",
         "Restart deployment",
-        "Requests a rolling restart of a deployment. It may need a person's approval: then the \
-         answer has an id, and the same call again tells what came of it, without a second \
-         request. Performed means started; see the rollout for whether it is complete.",
+        "Requests a rolling restart. It may need a person's approval: then the same call again \
+         tells what came of it, without a second request. Only state `complete` is success.",
         restart_deployment
+    ),
+    tool(
+        "restart_pod",
+        "Restart pod",
+        "Requests the deletion of one pod, which its controller makes anew. Needs a person's \
+         approval: the same call again tells what came of it.",
+        restart_pod
+    ),
+    tool(
+        "scale_deployment",
+        "Scale deployment",
+        "Requests another number of replicas. Approval as in restart_deployment.",
+        scale_deployment
+    ),
+    tool(
+        "rollback_deployment",
+        "Roll back deployment",
+        "Requests an older revision. Approval as in restart_deployment.",
+        rollback_deployment
+    ),
+    tool(
+        "pause_deployment",
+        "Pause or resume deployment",
+        "Requests that rollouts are held, or go on. Approval as in restart_deployment.",
+        pause_deployment
     ),
 }
 
-fn restart_deployment(args: Args) -> Result<Reply<Request>, ToolError> {
-    let what = format!("restart of deployment `{}/{}`", args.namespace, args.deployment_name);
-    let outcome = kubernetes_restart::request(&Restart {
-        cluster: args.cluster,
-        kind: WorkloadKind::Deployment,
-        namespace: args.namespace,
-        name: args.deployment_name,
-        reason: args.reason,
+fn restart_deployment(args: RestartArgs) -> Result<Reply<Request>, ToolError> {
+    let RestartArgs { deployment_name: name, namespace, kind, reason, cluster } = args;
+    let kind = kind.map_or(WorkloadKind::Deployment, Kind::into);
+    let what = format!("restart of {} `{namespace}/{name}`", word(kind));
+    let outcome = kubernetes_restart::request(&Restart { cluster, kind, namespace, name, reason })?;
+    answer(&what, outcome)
+}
+
+fn restart_pod(args: PodArgs) -> Result<Reply<Request>, ToolError> {
+    let PodArgs { pod_name: pod, namespace, reason, cluster } = args;
+    let what = format!("deletion of pod `{namespace}/{pod}`");
+    let outcome = kubernetes_delete_pod::request(&Deletion { cluster, namespace, pod, reason })?;
+    answer(&what, outcome)
+}
+
+fn scale_deployment(args: ScaleArgs) -> Result<Reply<Request>, ToolError> {
+    let ScaleArgs { deployment_name: name, namespace, kind, replicas, reason, cluster } = args;
+    let kind = match kind {
+        None | Some(Scalable::Deployment) => WorkloadKind::Deployment,
+        Some(Scalable::StatefulSet) => WorkloadKind::StatefulSet,
+    };
+    let what = format!("scaling of {} `{namespace}/{name}` to {replicas}", word(kind));
+    let outcome =
+        kubernetes_scale::request(&Scale { cluster, kind, namespace, name, replicas, reason })?;
+    answer(&what, outcome)
+}
+
+fn rollback_deployment(args: RollbackArgs) -> Result<Reply<Request>, ToolError> {
+    let RollbackArgs { deployment_name: name, namespace, kind, revision, reason, cluster } = args;
+    let kind = kind.map_or(WorkloadKind::Deployment, Kind::into);
+    let to = revision.map_or("the revision before".to_owned(), |n| format!("revision {n}"));
+    let what = format!("rollback of {} `{namespace}/{name}` to {to}", word(kind));
+    let outcome = kubernetes_rollback::request(&Rollback {
+        cluster,
+        kind,
+        namespace,
+        name,
+        revision,
+        reason,
     })?;
     answer(&what, outcome)
 }
 
-fn answer(what: &str, outcome: Outcome) -> Result<Reply<Request>, ToolError> {
-    match outcome {
-        Outcome::Performed(done) => Ok(performed(what, done)),
-        Outcome::Planned(plan) => Ok(planned(what, plan)),
-        Outcome::ApprovalRequired(pending) => Ok(approval_required(what, pending)),
-        // An error, so that no client takes it for a restart.
-        Outcome::Denied(why) => {
-            Err(ToolError::Failed(format!("denied: {what}: {why}. Nothing was changed.")))
+fn pause_deployment(args: PauseArgs) -> Result<Reply<Request>, ToolError> {
+    let PauseArgs { deployment_name: name, namespace, paused, reason, cluster } = args;
+    let does = if paused { "pause" } else { "resumption" };
+    let what = format!("{does} of deployment `{namespace}/{name}`");
+    let outcome = kubernetes_pause::request(&Pause { cluster, namespace, name, paused, reason })?;
+    answer(&what, outcome)
+}
+
+impl From<Kind> for WorkloadKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Deployment => Self::Deployment,
+            Kind::StatefulSet => Self::StatefulSet,
+            Kind::DaemonSet => Self::DaemonSet,
         }
     }
 }
 
-fn performed(what: &str, done: Performed) -> Reply<Request> {
-    let (state, next_step) = match done.rollout.state {
-        RolloutState::Complete => ("complete", "Nothing: the rollout is complete."),
-        RolloutState::Progressing => {
-            ("progressing", "Follow the rollout with list_deployments until it is complete.")
-        }
-        RolloutState::Stuck => {
-            ("stuck", "Look at the new pods with list_failing_pods and get_pod_logs.")
-        }
-    };
-    let mut text = format!("Performed: {what}, {} ({} ago)", done.executed.at, age(&done.executed));
-    if let Some(approval) = &done.approval {
-        let _ = write!(text, ", under approval {approval}");
-    }
-    let _ =
-        write!(text, "\nRollout: {state}: {}\nNext: {next_step}", one_line(&done.rollout.message));
-    let mut request = Request::new("performed", next_step.to_owned(), done.plan);
-    request.approval_id = done.approval;
-    request.executed = Some(done.executed.at);
-    request.rollout_state = Some(state);
-    request.rollout_message = Some(done.rollout.message);
-    Reply::new(text, request)
-}
-
-fn planned(what: &str, plan: Plan) -> Reply<Request> {
-    let next_step = "Nothing: this is a dry run, the operator's configuration executes no writes.";
-    let text = format!("Planned, not executed: {what}\n{}\nNext: {next_step}", describe(&plan));
-    Reply::new(text, Request::new("planned", next_step.to_owned(), plan))
-}
-
-fn approval_required(what: &str, pending: Pending) -> Reply<Request> {
-    let Pending { id, expires, plan, next_step } = pending;
-    let text = format!(
-        "Approval required, nothing was changed yet: {what}\nApproval: {id}, expires {expires}\n\
-         {}\nNext: {}",
-        describe(&plan),
-        one_line(&next_step)
-    );
-    let mut request = Request::new("approval_required", next_step, plan);
-    request.approval_id = Some(id);
-    request.expires = Some(expires);
-    Reply::new(text, request)
-}
-
-/// What would happen, from the host's facts.
-fn describe(plan: &Plan) -> String {
-    let mut text = format!("Pods to be replaced: {}", plan.pods_total);
-    if !plan.pods.is_empty() {
-        let _ = write!(text, ": {}", plan.pods.join(", "));
-        let unnamed = plan.pods_total.saturating_sub(n_of(&plan.pods));
-        if unnamed > 0 {
-            let _ = write!(text, ", … {unnamed} more");
-        }
-    }
-    for change in &plan.changes {
-        let before = change.before.as_deref().unwrap_or("nothing");
-        let after = change.after.as_deref().unwrap_or("nothing");
-        let _ =
-            write!(text, "\nChange: {}: {} -> {}", change.path, one_line(before), one_line(after));
-    }
-    for warning in &plan.warnings {
-        let _ = write!(text, "\nWarning: {}", one_line(warning));
-    }
-    text
-}
-
-fn n_of(pods: &[String]) -> u32 {
-    u32::try_from(pods.len()).unwrap_or(u32::MAX)
-}
-
-impl Request {
-    fn new(outcome: &'static str, next_step: String, plan: Plan) -> Self {
-        Self {
-            outcome,
-            next_step,
-            approval_id: None,
-            expires: None,
-            namespace: plan.namespace,
-            deployment: plan.name,
-            generation: plan.generation,
-            pods: plan.pods,
-            pods_total: plan.pods_total,
-            warnings: plan.warnings,
-            executed: None,
-            rollout_state: None,
-            rollout_message: None,
-        }
+fn word(kind: WorkloadKind) -> &'static str {
+    match kind {
+        WorkloadKind::Deployment => "deployment",
+        WorkloadKind::StatefulSet => "statefulset",
+        WorkloadKind::DaemonSet => "daemonset",
     }
 }
 

@@ -10,7 +10,10 @@ use serde_json::Value;
 use super::registry::{Access, Kind};
 use super::request::{self, Query, Request, Target};
 use super::status::Failure;
-use super::{DemoCluster, RecordedRequest, Shared, discovery, list, logs, table, watch, write};
+use super::store::text;
+use super::write::Part;
+use super::{DemoCluster, RecordedRequest, Shared};
+use super::{budgets, custom, delete, discovery, list, logs, reviews, scale, table, watch, write};
 
 /// The largest request body, as in the real server.
 const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -79,7 +82,7 @@ fn recorded(body: &Bytes) -> String {
 }
 
 fn answer(shared: &Arc<Shared>, path: &str, request: &Request) -> Result<Reply, Failure> {
-    if let Some(description) = discovery::answer(path) {
+    if let Some(description) = discovery::answer(&shared.store(), path) {
         request.form()?;
         return match request.method {
             Method::GET => Ok(Reply::Object(200, description)),
@@ -89,8 +92,17 @@ fn answer(shared: &Arc<Shared>, path: &str, request: &Request) -> Result<Reply, 
     if matches!(path, "/healthz" | "/livez" | "/readyz") {
         return Ok(Reply::Plain(200, "ok"));
     }
-    let Some((kind, target)) = request::target(path) else {
-        return Ok(Reply::Plain(404, "404 page not found\n"));
+    let served = |group: &str, version: &str, plural: &str| {
+        custom::find(&shared.store(), group, version, plural)
+    };
+    let Some((kind, target)) = request::target(path, served) else {
+        // Below a group that is served the API answers, elsewhere only the server does.
+        return match path.split('/').nth(2) {
+            Some(group) if discovery::is_served(&shared.store(), path, group) => {
+                Err(Failure::no_such_resource())
+            }
+            _ => Ok(Reply::Plain(404, "404 page not found\n")),
+        };
     };
     match target {
         Target::Collection { namespace } => collection(shared, kind, namespace, request),
@@ -113,12 +125,19 @@ fn collection(
         Method::GET if query.flag("watch") && kind.access == Access::ReadWrite => {
             watch::open(shared, kind, namespace, query, form).map(Reply::Events)
         }
+        _ if kind.access == Access::Asked => match request.method {
+            Method::POST => reviews::answer(kind, request).map(Reply::from),
+            _ => Err(Failure::method_not_allowed()),
+        },
         Method::GET => {
             let page = list::page(&shared.store(), kind, namespace.as_deref(), query)?;
             Ok(Reply::Object(200, table::list(form, kind, &page, shared.clock.now())))
         }
         Method::POST if kind.access == Access::ReadWrite => {
             write::create(shared, kind, namespace.as_deref(), request).map(Reply::from)
+        }
+        Method::DELETE if kind.verbs().contains(&"deletecollection") => {
+            delete::collection(shared, kind, namespace.as_deref(), request).map(Reply::from)
         }
         _ => Err(Failure::method_not_allowed()),
     }
@@ -132,11 +151,12 @@ fn object(
 ) -> Result<Reply, Failure> {
     request.form()?;
     match request.method {
+        _ if kind.access == Access::Asked => Err(Failure::method_not_allowed()),
         Method::GET => read(shared, kind, place, request),
         _ if kind.access == Access::Measured => Err(Failure::method_not_allowed()),
-        Method::PATCH => write::patch(shared, kind, place, request).map(Reply::from),
-        Method::PUT => write::replace(shared, kind, place, request).map(Reply::from),
-        Method::DELETE => write::delete(shared, kind, place, request).map(Reply::from),
+        Method::PATCH => write::patch(shared, kind, place, request, Part::Whole).map(Reply::from),
+        Method::PUT => write::replace(shared, kind, place, request, Part::Whole).map(Reply::from),
+        Method::DELETE => delete::answer(shared, kind, place, request).map(Reply::from),
         _ => Err(Failure::method_not_allowed()),
     }
 }
@@ -162,16 +182,28 @@ fn subresource(
 ) -> Result<Reply, Failure> {
     let known = kind.subresources().iter().any(|(name, _)| *name == part);
     match (part, &request.method) {
-        _ if !known => Ok(Reply::Plain(404, "404 page not found\n")),
+        _ if !known => Err(Failure::no_such_resource()),
         ("log", &Method::GET) => {
             let options = logs::LogOptions::parse(place.1, &request.query)?;
             let pod = shared.store().read(kind, place.0, place.1);
             let pod = pod.ok_or_else(|| Failure::not_found(kind, place.1))?;
+            if text(&pod, "/spec/nodeName").is_empty() {
+                return Ok(Reply::Plain(204, ""));
+            }
             logs::open(shared, &pod, &options).map(Reply::Log)
         }
         ("status", &Method::GET) => read(shared, kind, place, request),
+        ("eviction", &Method::POST) => {
+            budgets::evict(shared, kind, place, request).map(Reply::from)
+        }
+        ("status", &Method::PATCH) => {
+            write::patch(shared, kind, place, request, Part::Status).map(Reply::from)
+        }
+        ("status", &Method::PUT) => {
+            write::replace(shared, kind, place, request, Part::Status).map(Reply::from)
+        }
         ("scale", &(Method::GET | Method::PUT | Method::PATCH)) => {
-            write::scale(shared, kind, place, request).map(Reply::from)
+            scale::answer(shared, kind, place, request).map(Reply::from)
         }
         _ => Err(Failure::method_not_allowed()),
     }

@@ -1,13 +1,14 @@
 use serde_json::{Value, json};
 
-use super::registry::{KINDS, Kind};
-use super::store::set;
+use super::custom;
+use super::registry::Kind;
+use super::store::{Store, set};
 
 /// The version that the cluster claims: the one whose types this crate is built with.
 const GIT_VERSION: &str = "v1.34.1";
 
 /// Answers the paths that describe the API itself; `None` if `path` is not one of them.
-pub(super) fn answer(path: &str) -> Option<Value> {
+pub(super) fn answer(store: &Store, path: &str) -> Option<Value> {
     let segments: Vec<&str> =
         path.trim_end_matches('/').split('/').skip(1).filter(|part| !part.is_empty()).collect();
     match segments.as_slice() {
@@ -22,19 +23,27 @@ pub(super) fn answer(path: &str) -> Option<Value> {
         ["apis"] => Some(json!({
             "kind": "APIGroupList",
             "apiVersion": "v1",
-            "groups": groups().iter().map(|(g, v)| group(g, v)).collect::<Vec<_>>(),
+            "groups": groups(store).iter().map(|(g, v)| group(g, v)).collect::<Vec<_>>(),
         })),
-        ["api", version] => resources("", version),
+        ["api", version] => resources(store, "", version),
         ["apis", name] => {
-            let (name, version) = groups().into_iter().find(|(group, _)| group == name)?;
-            let mut found = group(name, version);
+            let (name, versions) = groups(store).into_iter().find(|(group, _)| group == name)?;
+            let mut found = group(name, &versions);
             set(&mut found, &["kind"], json!("APIGroup"));
             set(&mut found, &["apiVersion"], json!("v1"));
             Some(found)
         }
-        ["apis", group, version] => resources(group, version),
+        ["apis", group, version] => resources(store, group, version),
         _ => None,
     }
+}
+
+/// Whether a path lies below a group that has resources, by its second part.
+pub(super) fn is_served(store: &Store, path: &str, second: &str) -> bool {
+    if path.starts_with("/api/") {
+        return second == "v1";
+    }
+    path.starts_with("/apis/") && groups(store).iter().any(|(group, _)| *group == second)
 }
 
 fn version() -> Value {
@@ -51,24 +60,32 @@ fn version() -> Value {
     })
 }
 
-fn groups() -> Vec<(&'static str, &'static str)> {
-    let mut groups = Vec::new();
-    for kind in KINDS.iter().filter(|kind| !kind.group.is_empty()) {
-        if !groups.contains(&(kind.group, kind.version)) {
-            groups.push((kind.group, kind.version));
+/// The groups with their versions, the preferred one first.
+fn groups(store: &Store) -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut groups: Vec<(&'static str, Vec<&'static str>)> = Vec::new();
+    for kind in custom::all(store).into_iter().filter(|kind| !kind.group.is_empty()) {
+        match groups.iter_mut().find(|(group, _)| *group == kind.group) {
+            Some((_, versions)) if versions.contains(&kind.version) => {}
+            Some((_, versions)) => versions.push(kind.version),
+            None => groups.push((kind.group, vec![kind.version])),
         }
     }
     groups
 }
 
-fn group(name: &str, version: &str) -> Value {
-    let version = json!({ "groupVersion": format!("{name}/{version}"), "version": version });
-    json!({ "name": name, "versions": [version], "preferredVersion": version })
+fn group(name: &str, versions: &[&str]) -> Value {
+    let versions: Vec<Value> = versions
+        .iter()
+        .map(|version| json!({ "groupVersion": format!("{name}/{version}"), "version": version }))
+        .collect();
+    json!({ "name": name, "preferredVersion": versions.first(), "versions": versions })
 }
 
-fn resources(group: &str, version: &str) -> Option<Value> {
-    let kinds: Vec<&Kind> =
-        KINDS.iter().filter(|kind| kind.group == group && kind.version == version).collect();
+fn resources(store: &Store, group: &str, version: &str) -> Option<Value> {
+    let kinds: Vec<&Kind> = custom::all(store)
+        .into_iter()
+        .filter(|kind| kind.group == group && kind.version == version)
+        .collect();
     let group_version = kinds.first()?.api_version();
     let mut resources = Vec::new();
     for kind in kinds {
@@ -94,10 +111,15 @@ fn resources(group: &str, version: &str) -> Option<Value> {
                 "kind": kind.kind,
                 "verbs": verbs,
             });
-            if *part == "scale" {
-                set(&mut entry, &["group"], json!("autoscaling"));
+            let of = match *part {
+                "scale" => Some(("autoscaling", "Scale")),
+                "eviction" => Some(("policy", "Eviction")),
+                _ => None,
+            };
+            if let Some((group, name)) = of {
+                set(&mut entry, &["group"], json!(group));
                 set(&mut entry, &["version"], json!("v1"));
-                set(&mut entry, &["kind"], json!("Scale"));
+                set(&mut entry, &["kind"], json!(name));
             }
             resources.push(entry);
         }

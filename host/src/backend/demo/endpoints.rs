@@ -6,7 +6,7 @@ use super::clock::seconds;
 use super::identity;
 use super::pods::{Scene, is_going, is_ready, kind_of, owner_reference};
 use super::registry::{Kind, find};
-use super::store::{number, set, text};
+use super::store::{number, set, text, unset};
 
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
@@ -106,8 +106,11 @@ fn write_endpoints(scene: &mut Scene<'_>, service: &Value, pods: &[&Value]) -> O
         }
     }
     let mut object = existing(scene, kind, service, text(service, "/metadata/name"));
-    let subsets = if pods.is_empty() { json!([]) } else { json!([subset]) };
-    set(&mut object, &["subsets"], subsets);
+    if pods.is_empty() {
+        unset(&mut object, &["subsets"]);
+    } else {
+        set(&mut object, &["subsets"], json!([subset]));
+    }
     scene.store.write_changed(kind, object);
     Some(())
 }

@@ -5,25 +5,41 @@
 //! loopback port. It must not know anything of tools, grants or callers, and no client reaches
 //! past it to the network or the disk. Read [`DemoCluster`] first, then `api`.
 
+mod alias;
 mod api;
+mod budgets;
+mod builtin;
 mod clock;
+mod custom;
+mod defaults;
+mod delete;
 mod discovery;
 mod endpoints;
+mod fates;
 mod identity;
+mod kinds;
 mod list;
 mod logs;
 mod ordered;
 mod patch;
 mod pods;
+mod progress;
+mod quantity;
+mod quotas;
 mod registry;
 mod request;
+mod reviews;
 mod rollout;
+mod scale;
 mod scenario;
+mod scheduling;
 mod select;
 mod serve;
+mod settle;
 mod status;
 mod store;
 mod table;
+mod validate;
 mod watch;
 mod write;
 
@@ -43,7 +59,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::Semaphore};
 
@@ -52,7 +68,7 @@ use self::{
     clock::Clock,
     pods::{Scene, kind_of},
     registry::Kind,
-    scenario::{Outcome, Scenario},
+    scenario::Scenario,
     store::{Store, text},
 };
 
@@ -96,6 +112,8 @@ struct Shared {
     streams: Arc<Semaphore>,
     /// Workloads that a controller task is at work on.
     busy: Mutex<BTreeSet<Task>>,
+    /// Rollouts whose deadline is waited for.
+    watched: Mutex<BTreeSet<Task>>,
 }
 
 /// What one controller task brings to its goal: a workload, or a pod without one.
@@ -114,7 +132,26 @@ impl DemoCluster {
 
     /// The scenario that is part of the program: `checkout` in `shop` runs out of memory.
     pub fn builtin() -> Result<Self, ScenarioError> {
-        Self::from_files(&scenario::builtin())
+        Self::named(builtin::DEFAULT)
+    }
+
+    /// A scenario that is part of the program.
+    pub fn named(name: &str) -> Result<Self, ScenarioError> {
+        let unknown = || {
+            let known: Vec<String> = builtin::names().map(|name| format!("`{name}`")).collect();
+            ScenarioError::Unknown { name: name.to_owned(), known: known.join(", ") }
+        };
+        Self::from_files(&builtin::files(name).ok_or_else(unknown)?)
+    }
+
+    /// The scenario in a directory, or, where there is no such directory, the one of its name that
+    /// is part of the program.
+    pub fn find(place: &Path) -> Result<Self, ScenarioError> {
+        let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if builtin::names().any(|known| known == name) && !place.is_dir() {
+            return Self::named(name);
+        }
+        Self::load(place)
     }
 
     fn from_files(files: &[(String, String)]) -> Result<Self, ScenarioError> {
@@ -130,6 +167,7 @@ impl DemoCluster {
             requests: Mutex::new(VecDeque::new()),
             streams: Arc::new(Semaphore::new(watch::STREAMS_MAX)),
             busy: Mutex::new(BTreeSet::new()),
+            watched: Mutex::new(BTreeSet::new()),
         });
         Ok(Self { shared, latency: Duration::ZERO }.with_step(DEFAULT_STEP))
     }
@@ -196,8 +234,13 @@ impl Shared {
 
     /// Sets a controller on whatever a change of `object` concerns. The caller holds the store, so
     /// a task that is about to end has either seen the change or has not ended yet.
-    fn wake(&self, store: &mut Store, kind: &Kind, object: &Value) {
-        let Some(task) = Task::concerned(store, kind, object) else { return };
+    fn wake(&self, store: &Store, kind: &Kind, object: &Value) {
+        for task in Task::concerned(store, kind, object) {
+            self.begin(task);
+        }
+    }
+
+    fn begin(&self, task: Task) {
         if !lock(&self.busy).insert(task.clone()) {
             return;
         }
@@ -220,20 +263,46 @@ impl Shared {
     fn step(&self, task: &Task) -> Option<Duration> {
         let mut store = self.store();
         let before = store.version();
-        let behaviour = self.scenario.outcome(&task.namespace, &task.name);
+        let outcome = self.scenario.outcome(&task.namespace, &task.name);
         let mut scene = Scene {
             store: &mut store,
             now: self.clock.now(),
             tells: true,
-            crashes: behaviour == Outcome::Crash,
+            outcome,
+            images: &self.scenario.images,
         };
         task.step(&mut scene);
         endpoints::sync(&mut scene, &task.namespace);
+        budgets::sync(&mut scene, &task.namespace);
+        quotas::sync(&mut scene, &task.namespace);
         if store.version() != before {
             return Some(self.step_length());
         }
         lock(&self.busy).remove(task);
+        self.await_deadline(&store, task);
         None
+    }
+
+    /// A rollout that stands still is looked at again when its time is up.
+    fn await_deadline(&self, store: &Store, task: &Task) {
+        let deployments = kind_of("apps", "deployments").filter(|kind| kind.plural == task.plural);
+        let deployment = deployments.and_then(|k| store.read(k, &task.namespace, &task.name));
+        let deadline = deployment.as_deref().and_then(progress::deadline);
+        let Some(deadline) = deadline else { return };
+        if !lock(&self.watched).insert(task.clone()) {
+            return;
+        }
+        let wait = deadline.duration_since(self.clock.now()).max(SignedDuration::ZERO);
+        // The clock of the wire has whole seconds: the last of them is waited out.
+        let wait = wait.unsigned_abs() + Duration::from_secs(1);
+        let (me, task) = (self.me.clone(), task.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            if let Some(shared) = me.upgrade() {
+                lock(&shared.watched).remove(&task);
+                shared.begin(task);
+            }
+        });
     }
 }
 
@@ -242,8 +311,20 @@ fn first_wait(shared: &Weak<Shared>) -> Option<Duration> {
 }
 
 impl Task {
-    /// The task that a change of `object` calls for.
-    fn concerned(store: &Store, kind: &Kind, object: &Value) -> Option<Self> {
+    /// The tasks that a change of `object` calls for.
+    fn concerned(store: &Store, kind: &Kind, object: &Value) -> Vec<Self> {
+        if kind.is("", "nodes") {
+            // A node that takes pods again, or no longer, concerns those that wait for one.
+            let pods = kind_of("", "pods").into_iter().flat_map(|pods| store.all(pods, None));
+            return pods
+                .filter(|(_, pod)| text(pod, "/spec/nodeName").is_empty() && !pods::is_over(pod))
+                .filter_map(|(_, pod)| Self::of(store, kind_of("", "pods")?, pod))
+                .collect();
+        }
+        Self::of(store, kind, object).into_iter().collect()
+    }
+
+    fn of(store: &Store, kind: &Kind, object: &Value) -> Option<Self> {
         let namespace = text(object, "/metadata/namespace");
         let task = |plural, name: &str| {
             Some(Self { plural, namespace: namespace.to_owned(), name: name.to_owned() })
@@ -254,6 +335,7 @@ impl Task {
                 task(kind.plural, text(object, "/metadata/name"))
             }
             ("apps", "replicasets") if !owner.is_empty() => task("deployments", owner),
+            ("policy", _) | ("", "services" | "resourcequotas") => task(kind.plural, ""),
             ("", "pods") => match text(object, "/metadata/ownerReferences/0/kind") {
                 "ReplicaSet" => {
                     let set = store.read(kind_of("apps", "replicasets")?, namespace, owner)?;
@@ -261,8 +343,7 @@ impl Task {
                 }
                 "StatefulSet" => task("statefulsets", owner),
                 "DaemonSet" => task("daemonsets", owner),
-                _ if pods::is_going(object) => task("pods", text(object, "/metadata/name")),
-                _ => None,
+                _ => task("pods", text(object, "/metadata/name")),
             },
             _ => None,
         }
@@ -273,11 +354,11 @@ impl Task {
             "deployments" => rollout::step(scene, &self.namespace, &self.name),
             "pods" => {
                 let pod = scene.store.read(kind_of("", "pods")?, &self.namespace, &self.name)?;
-                if pods::is_going(&pod) {
-                    pods::remove(scene.store, &self.namespace, &self.name);
-                }
+                scene.advance(&pod);
                 Some(())
             }
+            // What follows from a namespace's pods is brought in line after every step.
+            "services" | "resourcequotas" | "poddisruptionbudgets" => Some(()),
             plural => ordered::step(scene, kind_of("apps", plural)?, &self.namespace, &self.name),
         }
     }

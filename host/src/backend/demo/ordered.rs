@@ -82,7 +82,12 @@ fn seats(
         let seat = |n| Seat { name: format!("{name}-{n}"), node: None };
         return Some((0..replicas).map(seat).collect());
     }
-    let nodes = scene.store.all(kind_of("", "nodes")?, None);
+    let wanted = workload.pointer("/spec/template/spec/nodeSelector").and_then(Value::as_object);
+    let nodes = scene.store.all(kind_of("", "nodes")?, None).filter(|(_, node)| {
+        let labels = node.pointer("/metadata/labels");
+        let has = |(key, value): (&String, &Value)| labels.and_then(|l| l.get(key)) == Some(value);
+        wanted.into_iter().flatten().all(has)
+    });
     let seats = nodes.map(|(_, node)| {
         let node = text(node, "/metadata/name");
         let here = pods.iter().find(|pod| text(pod, "/spec/nodeName") == node && !is_going(pod));

@@ -20,6 +20,9 @@ const OPERATIONS_MAX: usize = 10_000;
 const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json, \
                         application/strategic-merge-patch+json";
 
+/// The server knows no merge keys of what it does not define.
+const ACCEPTED_CUSTOM: &str = "application/json-patch+json, application/merge-patch+json";
+
 impl PatchForm {
     pub(super) fn of(content_type: Option<&str>) -> Result<Self, Failure> {
         match content_type {
@@ -31,13 +34,10 @@ impl PatchForm {
     }
 
     /// The object that results from applying `body` to `current`.
-    pub(super) fn apply(
-        self,
-        kind: &Kind,
-        name: &str,
-        current: &Value,
-        body: &[u8],
-    ) -> Result<Value, Failure> {
+    pub(super) fn apply(self, kind: &Kind, current: &Value, body: &[u8]) -> Result<Value, Failure> {
+        if kind.custom && self == Self::Strategic {
+            return Err(Failure::unsupported_media_type(ACCEPTED_CUSTOM));
+        }
         let patch: Value = serde_json::from_slice(body)
             .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
         if depth_exceeds(&patch, DEPTH_MAX) {
@@ -57,8 +57,7 @@ impl PatchForm {
                     return Err(Failure::body_too_large(n.min(OPERATIONS_MAX)));
                 }
                 for operation in operations {
-                    operate(&mut patched, operation)
-                        .map_err(|why| Failure::unprocessable(kind, name, &why))?;
+                    operate(&mut patched, operation).map_err(|_| Failure::unprocessable())?;
                 }
             }
             Self::Merge | Self::Strategic if !patch.is_object() => {
@@ -68,8 +67,7 @@ impl PatchForm {
                 ));
             }
             Self::Merge => merge(&mut patched, &patch),
-            Self::Strategic => strategic(&mut patched, &patch)
-                .map_err(|why| Failure::unprocessable(kind, name, &why))?,
+            Self::Strategic => strategic(&mut patched, &patch).map_err(Failure::unknown)?,
         }
         Ok(patched)
     }
@@ -156,7 +154,7 @@ fn strategic(target: &mut Value, patch: &Value) -> Result<(), String> {
             return Ok(());
         }
         Some("merge") | None => {}
-        Some(other) => return Err(format!("Unknown patch type {other:?} in map")),
+        Some(other) => return Err(format!("unknown patch type: {other} in map")),
     }
     if !target.is_object() {
         *target = Value::Object(Map::new());
@@ -215,7 +213,6 @@ fn strategic_list(name: &str, target: &mut Value, patch: &[Value]) -> Result<(),
         *items = patch.iter().filter(|item| !replaces(item)).cloned().collect();
         return Ok(());
     };
-    let mut added = 0;
     for change in patch {
         let Some(id) = change.get(key) else {
             return Err(format!("map: {change} does not contain declared merge key: {key}"));
@@ -235,9 +232,7 @@ fn strategic_list(name: &str, target: &mut Value, patch: &[Value]) -> Result<(),
             None => {
                 let mut item = Value::Null;
                 strategic(&mut item, change)?;
-                // What a patch adds goes before what was there, in the order of the patch.
-                items.insert(added, item);
-                added += 1;
+                items.push(item);
             }
         }
     }
@@ -330,7 +325,7 @@ mod tests {
 
     fn applied(form: PatchForm, current: &Value, patch: &Value) -> Result<Value, Failure> {
         let kind = super::super::registry::find("apps", "v1", "deployments").unwrap();
-        form.apply(kind, "d", current, patch.to_string().as_bytes())
+        form.apply(kind, current, patch.to_string().as_bytes())
     }
 
     #[test]
@@ -407,7 +402,7 @@ mod tests {
             (Json, json!([{"op": "remove", "path": "/b"}]), 422),
             (Json, json!({}), 400),
             (Strategic, json!([]), 400),
-            (Strategic, json!({"containers": [{"image": "x"}]}), 422),
+            (Strategic, json!({"containers": [{"image": "x"}]}), 500),
         ] {
             let failure = applied(form, &json!({"a": 1, "containers": []}), &patch).unwrap_err();
             assert_eq!(failure.code, code, "{patch}");

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::clock::{micros, seconds};
 use super::identity;
 use super::registry::{Kind, find};
+use super::scenario::Outcome;
 use super::store::{Store, number, set, text};
 
 /// What a controller works on: the objects and the time at which it does so.
@@ -14,8 +15,10 @@ pub(super) struct Scene<'a> {
     pub(super) now: Timestamp,
     /// Whether what happens is told in events; what lies further back than an hour is not.
     pub(super) tells: bool,
-    /// Whether new pods run out of memory instead of becoming ready.
-    pub(super) crashes: bool,
+    /// What the pods of this workload come to, unless their image decides it.
+    pub(super) outcome: Outcome,
+    /// What the pods with an image come to.
+    pub(super) images: &'a BTreeMap<String, Outcome>,
 }
 
 /// What a new pod is made from.
@@ -36,6 +39,11 @@ pub(super) fn kind_of(group: &str, plural: &str) -> Option<&'static Kind> {
 
 pub(super) fn is_going(object: &Value) -> bool {
     object.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+/// Whether all of a pod's containers have ended for good.
+pub(super) fn is_over(pod: &Value) -> bool {
+    matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
 }
 
 pub(super) fn is_ready(pod: &Value) -> bool {
@@ -72,6 +80,24 @@ pub(super) fn owner_reference(owner: &Value) -> Value {
 impl Scene<'_> {
     /// Tells an event about an object.
     pub(super) fn tell(&mut self, about: &Value, warning: bool, reason: &str, message: &str) {
+        self.record(about, warning, (reason, message), 1);
+    }
+
+    /// Tells a warning about a pod that has by now happened so many times.
+    pub(super) fn tell_times(&mut self, about: &Value, reason: &str, message: &str, times: u64) {
+        if times > 0 {
+            self.record(about, true, (reason, message), times);
+        }
+    }
+
+    /// Writes an event, or counts on one that says the same.
+    fn record(
+        &mut self,
+        about: &Value,
+        warning: bool,
+        (reason, message): (&str, &str),
+        times: u64,
+    ) {
         let Some(kind) = kind_of("", "events").filter(|_| self.tells) else { return };
         let name = text(about, "/metadata/name");
         let namespace = match text(about, "/metadata/namespace") {
@@ -79,14 +105,15 @@ impl Scene<'_> {
             namespace => namespace,
         };
         let component = match (text(about, "/kind"), reason) {
-            ("Pod", "Scheduled") => "default-scheduler",
+            ("Pod", "Scheduled" | "FailedScheduling") => "default-scheduler",
             ("Pod", _) => "kubelet",
             ("ReplicaSet", _) => "replicaset-controller",
             ("StatefulSet", _) => "statefulset-controller",
             ("DaemonSet", _) => "daemonset-controller",
+            ("Node", _) => "node-controller",
             _ => "deployment-controller",
         };
-        let id = identity::hex(&[name, reason, message, &self.store.version().to_string()]);
+        let id = identity::hex(&[text(about, "/metadata/uid"), reason, message]);
         let event = format!("{name}.{}", id.get(..16).unwrap_or(&id));
         let modern = component == "default-scheduler";
         let mut source = json!({ "component": component });
@@ -94,6 +121,23 @@ impl Scene<'_> {
             set(&mut source, &["host"], json!(text(about, "/spec/nodeName")));
         }
         let at = json!(seconds(self.now));
+        if let Some(known) = self.store.read(kind, namespace, &event) {
+            let mut again = (*known).clone();
+            let counted = |pointer: &str| number(&known, pointer).unwrap_or(1).unsigned_abs();
+            if modern {
+                let series = json!({
+                    "count": counted("/series/count") + 1,
+                    "lastObservedTime": micros(self.now),
+                });
+                set(&mut again, &["series"], series);
+            } else {
+                let count = if times > 1 { times } else { counted("/count") + 1 };
+                set(&mut again, &["count"], json!(count));
+                set(&mut again, &["lastTimestamp"], at);
+            }
+            self.store.write_changed(kind, again);
+            return;
+        }
         let object = json!({
             "apiVersion": "v1",
             "kind": "Event",
@@ -118,9 +162,9 @@ impl Scene<'_> {
             "source": if modern { json!({}) } else { source },
             "firstTimestamp": if modern { Value::Null } else { at.clone() },
             "lastTimestamp": if modern { Value::Null } else { at },
-            "count": if modern { Value::Null } else { json!(1) },
+            "count": if modern { Value::Null } else { json!(times) },
             "eventTime": if modern { json!(micros(self.now)) } else { Value::Null },
-            "action": if modern { json!("Binding") } else { Value::Null },
+            "action": if modern { json!(if warning { "Scheduling" } else { "Binding" }) } else { Value::Null },
             "reportingComponent": component,
             "reportingInstance": if modern { json!("default-scheduler-cp-1") } else { json!("") },
         });
@@ -131,7 +175,6 @@ impl Scene<'_> {
     pub(super) fn create_pod(&mut self, mould: &Mould<'_>) {
         let Some(kind) = kind_of("", "pods") else { return };
         let namespace = text(mould.owner, "/metadata/namespace");
-        let node = mould.node.clone().or_else(|| self.node());
         let version = self.store.version().to_string();
         let mut metadata = mould.template.get("metadata").cloned().unwrap_or(json!({}));
         for (label, value) in &mould.labels {
@@ -160,26 +203,7 @@ impl Scene<'_> {
                 set(&mut spec, &[field], value);
             }
         }
-        let mut status = json!({ "phase": "Pending", "qosClass": qos(&spec) });
-        let at = seconds(self.now);
-        if let Some(node) = &node {
-            set(&mut spec, &["nodeName"], json!(node));
-            set(&mut status, &["startTime"], json!(at));
-            set(&mut status, &["conditions"], conditions(&at, "False", "ContainersNotReady"));
-            set(&mut status, &["containerStatuses"], waiting(&spec, "ContainerCreating"));
-        } else {
-            set(
-                &mut status,
-                &["conditions"],
-                json!([{
-                    "type": "PodScheduled",
-                    "status": "False",
-                    "reason": "Unschedulable",
-                    "message": "0/0 nodes are available.",
-                    "lastTransitionTime": at,
-                }]),
-            );
-        }
+        let status = json!({ "phase": "Pending", "qosClass": qos(&spec) });
         let pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -189,31 +213,10 @@ impl Scene<'_> {
         });
         let pod = self.store.write(kind, pod);
         self.tell(mould.owner, false, "SuccessfulCreate", &format!("Created pod: {}", mould.name));
-        if let Some(node) = node {
-            let message = format!("Successfully assigned {namespace}/{} to {node}", mould.name);
-            self.tell(&pod, false, "Scheduled", &message);
+        match &mould.node {
+            Some(node) => self.assign(&pod, node),
+            None => self.schedule(&pod),
         }
-    }
-
-    /// The node with the fewest pods among those that take new ones.
-    fn node(&self) -> Option<String> {
-        let pods: Vec<&str> = self
-            .store
-            .all(kind_of("", "pods")?, None)
-            .map(|(_, pod)| text(pod, "/spec/nodeName"))
-            .collect();
-        self.store
-            .all(kind_of("", "nodes")?, None)
-            .map(|(_, node)| node)
-            .filter(|node| {
-                is_ready(node)
-                    && node.pointer("/spec/unschedulable") != Some(&json!(true))
-                    && condition(node, "MemoryPressure")
-                        .is_none_or(|pressure| text(pressure, "/status") != "True")
-            })
-            .map(|node| text(node, "/metadata/name"))
-            .min_by_key(|name| pods.iter().filter(|at| at == &name).count())
-            .map(str::to_owned)
     }
 
     /// Takes a pod one step on in its life.
@@ -223,19 +226,24 @@ impl Scene<'_> {
             remove(self.store, text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
             return;
         }
-        let first = pod.pointer("/status/containerStatuses/0");
-        let Some(first) = first else { return };
-        let fresh = number(first, "/restartCount").unwrap_or(0) == 0;
-        let starting = text(first, "/state/waiting/reason") == "ContainerCreating";
-        let running = first.pointer("/state/running").is_some();
-        if starting && !text(pod, "/spec/nodeName").is_empty() {
-            self.start(kind, pod);
-        } else if running && fresh && !is_ready(pod) {
-            if self.crashes { self.crash(kind, pod) } else { self.make_ready(kind, pod) }
+        if is_over(pod) {
+            return;
+        }
+        if text(pod, "/spec/nodeName").is_empty() {
+            return self.schedule(pod);
+        }
+        let Some(first) = pod.pointer("/status/containerStatuses/0") else { return };
+        if first.pointer("/state/running").is_some() {
+            let fresh = number(first, "/restartCount").unwrap_or(0) == 0;
+            if fresh && !is_ready(pod) {
+                self.settle_in(kind, pod);
+            }
+        } else {
+            self.hold_or_start(kind, pod);
         }
     }
 
-    fn start(&mut self, kind: &'static Kind, pod: &Value) {
+    pub(super) fn start(&mut self, kind: &'static Kind, pod: &Value) {
         let mut running = pod.clone();
         let at = seconds(self.now);
         let uid = text(pod, "/metadata/uid").to_owned();
@@ -271,7 +279,7 @@ impl Scene<'_> {
         }
     }
 
-    fn make_ready(&mut self, kind: &'static Kind, pod: &Value) {
+    pub(super) fn make_ready(&mut self, kind: &'static Kind, pod: &Value) {
         let mut ready = pod.clone();
         let at = seconds(self.now);
         for status in statuses(&mut ready) {
@@ -280,43 +288,6 @@ impl Scene<'_> {
         set(&mut ready, &["status", "conditions"], conditions(&at, "True", ""));
         let ready = self.store.write(kind, ready);
         self.measure(&ready);
-    }
-
-    fn crash(&mut self, kind: &'static Kind, pod: &Value) {
-        let mut crashed = pod.clone();
-        let at = seconds(self.now);
-        let mut name = String::new();
-        for status in statuses(&mut crashed) {
-            text(status, "/name").clone_into(&mut name);
-            let terminated = json!({
-                "exitCode": 137,
-                "reason": "OOMKilled",
-                "startedAt": text(status, "/state/running/startedAt"),
-                "finishedAt": at,
-                "containerID": text(status, "/containerID"),
-            });
-            let message = format!(
-                "back-off 10s restarting failed container={name} pod={}",
-                text(pod, "/metadata/name")
-            );
-            set(status, &["lastState"], json!({ "terminated": terminated }));
-            set(
-                status,
-                &["state"],
-                json!({ "waiting": { "reason": "CrashLoopBackOff", "message": message } }),
-            );
-            set(status, &["started"], json!(false));
-            set(status, &["ready"], json!(false));
-            set(status, &["restartCount"], json!(1));
-        }
-        let crashed = self.store.write(kind, crashed);
-        let message = format!(
-            "Back-off restarting failed container {name} in pod {}_{}({})",
-            text(pod, "/metadata/name"),
-            text(pod, "/metadata/namespace"),
-            text(pod, "/metadata/uid")
-        );
-        self.tell(&crashed, true, "BackOff", &message);
     }
 
     /// Writes what a metrics server would say about a pod that has just become ready.
@@ -397,11 +368,11 @@ fn address(uid: &str) -> String {
     format!("10.42.{}.{}", octet(0) % 3, octet(2).max(2))
 }
 
-fn statuses(pod: &mut Value) -> impl Iterator<Item = &mut Value> {
+pub(super) fn statuses(pod: &mut Value) -> impl Iterator<Item = &mut Value> {
     pod.pointer_mut("/status/containerStatuses").and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-fn waiting(spec: &Value, reason: &str) -> Value {
+pub(super) fn waiting(spec: &Value, reason: &str) -> Value {
     let containers = spec.get("containers").and_then(Value::as_array);
     containers
         .into_iter()
@@ -421,7 +392,7 @@ fn waiting(spec: &Value, reason: &str) -> Value {
         .collect()
 }
 
-fn conditions(at: &str, ready: &str, reason: &str) -> Value {
+pub(super) fn conditions(at: &str, ready: &str, reason: &str) -> Value {
     let states = [
         ("PodReadyToStartContainers", "True"),
         ("Initialized", "True"),
@@ -446,7 +417,7 @@ fn conditions(at: &str, ready: &str, reason: &str) -> Value {
         .collect()
 }
 
-fn qos(spec: &Value) -> &'static str {
+pub(super) fn qos(spec: &Value) -> &'static str {
     let containers = || spec.get("containers").and_then(Value::as_array).into_iter().flatten();
     let all = |list: &str| {
         containers().all(|container| {

@@ -1,9 +1,7 @@
-use k8s_openapi::api::{
-    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, core::v1 as core,
-    discovery::v1 as discovery, networking::v1 as networking, policy::v1 as policy,
-};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use super::kinds::KINDS;
 
 /// One served resource: what its paths, its discovery entry and its selectors need to know.
 #[derive(Debug)]
@@ -22,6 +20,12 @@ pub(super) struct Kind {
     pub(super) fields: &'static [&'static str],
     /// How the server refuses any other field label.
     pub(super) unknown_field: UnknownField,
+    /// How the kind is kept, where that is in another one's form.
+    pub(super) alias: Option<&'static Alias>,
+    /// Subresources and their verbs.
+    parts: Parts,
+    /// Whether a definition in the cluster brought the kind.
+    pub(super) custom: bool,
     check: fn(&Value) -> Result<(), serde_json::Error>,
 }
 
@@ -31,6 +35,29 @@ pub(super) enum Access {
     ReadWrite,
     /// Served by an aggregated server that only measures: no watch and no writes.
     Measured,
+    /// A question that is posted and answered at once; nothing is kept.
+    Asked,
+}
+
+/// Subresources with the verbs that each answers.
+pub(super) type Parts = &'static [(&'static str, &'static [&'static str])];
+
+const STATUS: (&str, &[&str]) = ("status", &["get", "patch", "update"]);
+const SCALE: (&str, &[&str]) = ("scale", &["get", "patch", "update"]);
+pub(super) const WITH_STATUS: Parts = &[STATUS];
+pub(super) const WITH_SCALE: Parts = &[SCALE, STATUS];
+const OF_PODS: Parts = &[("eviction", &["create"]), ("log", &["get"]), STATUS];
+
+/// How objects of one kind are kept as objects of another: two versions of one resource, or two
+/// groups that share one.
+#[derive(Debug)]
+pub(super) struct Alias {
+    /// The group under which the objects are kept.
+    pub(super) group: &'static str,
+    /// From the form that is kept to the one that is served.
+    pub(super) show: fn(&Value) -> Value,
+    /// From the form that is served to the one that is kept.
+    pub(super) keep: fn(&Value) -> Value,
 }
 
 /// The server's two wordings for a field label that it does not index.
@@ -64,27 +91,39 @@ impl Kind {
     }
 
     /// The kind's subresources with the verbs that each answers.
-    pub(super) fn subresources(&self) -> &'static [(&'static str, &'static [&'static str])] {
-        match (self.group, self.plural) {
-            ("", "pods") => &[("log", &["get"]), ("status", &["get"])],
-            ("apps", "deployments" | "replicasets" | "statefulsets") => {
-                &[("scale", &["get", "patch", "update"]), ("status", &["get"])]
-            }
-            ("apps", "daemonsets")
-            | ("batch" | "autoscaling" | "policy", _)
-            | ("networking.k8s.io", "ingresses")
-            | (
-                "",
-                "nodes" | "namespaces" | "services" | "persistentvolumeclaims" | "resourcequotas",
-            ) => &[("status", &["get"])],
-            _ => &[],
+    pub(super) fn subresources(&self) -> Parts {
+        self.parts
+    }
+
+    /// The group under which the kind's objects are kept.
+    pub(super) fn stored_group(&self) -> &'static str {
+        self.alias.map_or(self.group, |alias| alias.group)
+    }
+
+    /// A kept object in the form of this kind.
+    pub(super) fn shown(&self, object: &Value) -> Value {
+        self.alias.map_or_else(|| object.clone(), |alias| (alias.show)(object))
+    }
+
+    /// An object of this kind in the form that is kept.
+    pub(super) fn kept(&self, object: Value) -> Value {
+        match self.alias {
+            Some(alias) => (alias.keep)(&object),
+            None => object,
         }
     }
 
     pub(super) fn verbs(&self) -> &'static [&'static str] {
         match self.access {
-            Access::ReadWrite => &["create", "delete", "get", "list", "patch", "update", "watch"],
+            // A namespace takes its contents with it: one at a time is enough.
+            Access::ReadWrite if self.is("", "namespaces") => {
+                &["create", "delete", "get", "list", "patch", "update", "watch"]
+            }
+            Access::ReadWrite => {
+                &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+            }
             Access::Measured => &["get", "list"],
+            Access::Asked => &["create"],
         }
     }
 
@@ -98,9 +137,10 @@ impl Kind {
         matches!(
             (self.group, self.plural),
             ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets")
-                | ("batch" | "policy" | "networking.k8s.io", _)
+                | ("batch" | "policy" | "networking.k8s.io" | "apiextensions.k8s.io", _)
+                | ("discovery.k8s.io", "endpointslices")
                 | ("", "pods")
-        )
+        ) || self.custom
     }
 
     pub(super) fn is(&self, group: &str, plural: &str) -> bool {
@@ -118,17 +158,17 @@ pub(super) fn find_kind(api_version: &str, kind: &str) -> Option<&'static Kind> 
     KINDS.iter().find(|k| k.kind == kind && k.api_version() == api_version)
 }
 
-fn typed<T: DeserializeOwned>(value: &Value) -> Result<(), serde_json::Error> {
+pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<(), serde_json::Error> {
     T::deserialize(value).map(drop)
 }
 
 /// Measurements have no type in the core API; their shape is checked where they are made.
 #[expect(clippy::unnecessary_wraps, reason = "the table's column is a fallible check")]
-fn untyped(_: &Value) -> Result<(), serde_json::Error> {
+pub(super) fn untyped(_: &Value) -> Result<(), serde_json::Error> {
     Ok(())
 }
 
-const fn row(
+pub(super) const fn row(
     (group, version): (&'static str, &'static str),
     (kind, plural): (&'static str, &'static str),
     namespaced: bool,
@@ -146,127 +186,59 @@ const fn row(
         access: Access::ReadWrite,
         fields: &[],
         unknown_field: UnknownField::NotKnown,
+        alias: None,
+        parts: &[],
+        custom: false,
         check,
     }
 }
 
 impl Kind {
-    const fn all(mut self) -> Self {
+    pub(super) const fn all(mut self) -> Self {
         self.in_all = true;
         self
     }
 
-    const fn measured(mut self) -> Self {
+    pub(super) const fn measured(mut self) -> Self {
         self.access = Access::Measured;
         self
     }
 
-    const fn fields(mut self, fields: &'static [&'static str]) -> Self {
+    pub(super) const fn asked(mut self) -> Self {
+        self.access = Access::Asked;
+        self
+    }
+
+    pub(super) const fn status(mut self) -> Self {
+        self.parts = WITH_STATUS;
+        self
+    }
+
+    pub(super) const fn scaled(mut self) -> Self {
+        self.parts = WITH_SCALE;
+        self
+    }
+
+    pub(super) const fn pods(mut self) -> Self {
+        self.parts = OF_PODS;
+        self
+    }
+
+    pub(super) const fn kept_as(mut self, alias: &'static Alias) -> Self {
+        self.alias = Some(alias);
+        self
+    }
+
+    /// Makes the row of a kind that a definition brings.
+    pub(super) const fn defined(mut self, parts: Parts) -> Self {
+        self.parts = parts;
+        self.custom = true;
+        self
+    }
+
+    pub(super) const fn fields(mut self, fields: &'static [&'static str]) -> Self {
         self.fields = fields;
         self.unknown_field = UnknownField::NotSupported;
         self
     }
 }
-
-const CORE: (&str, &str) = ("", "v1");
-const APPS: (&str, &str) = ("apps", "v1");
-const BATCH: (&str, &str) = ("batch", "v1");
-const NETWORKING: (&str, &str) = ("networking.k8s.io", "v1");
-const METRICS: (&str, &str) = ("metrics.k8s.io", "v1beta1");
-
-const POD_FIELDS: &[&str] = &[
-    "spec.nodeName",
-    "spec.restartPolicy",
-    "spec.schedulerName",
-    "spec.serviceAccountName",
-    "spec.hostNetwork",
-    "status.phase",
-    "status.podIP",
-    "status.nominatedNodeName",
-];
-
-const EVENT_FIELDS: &[&str] = &[
-    "involvedObject.kind",
-    "involvedObject.namespace",
-    "involvedObject.name",
-    "involvedObject.uid",
-    "involvedObject.apiVersion",
-    "involvedObject.resourceVersion",
-    "involvedObject.fieldPath",
-    "reason",
-    "reportingComponent",
-    "source",
-    "type",
-];
-
-/// Everything that is served, in the order discovery lists it.
-pub(super) static KINDS: &[Kind] = &[
-    row(CORE, ("ConfigMap", "configmaps"), true, &["cm"], typed::<core::ConfigMap>),
-    row(CORE, ("Endpoints", "endpoints"), true, &["ep"], typed::<core::Endpoints>),
-    row(CORE, ("Event", "events"), true, &["ev"], typed::<core::Event>).fields(EVENT_FIELDS),
-    row(CORE, ("Namespace", "namespaces"), false, &["ns"], typed::<core::Namespace>)
-        .fields(&["status.phase"]),
-    row(CORE, ("Node", "nodes"), false, &["no"], typed::<core::Node>)
-        .fields(&["spec.unschedulable"]),
-    row(
-        CORE,
-        ("PersistentVolumeClaim", "persistentvolumeclaims"),
-        true,
-        &["pvc"],
-        typed::<core::PersistentVolumeClaim>,
-    ),
-    row(CORE, ("Pod", "pods"), true, &["po"], typed::<core::Pod>).all().fields(POD_FIELDS),
-    row(CORE, ("ResourceQuota", "resourcequotas"), true, &["quota"], typed::<core::ResourceQuota>),
-    row(CORE, ("Secret", "secrets"), true, &[], typed::<core::Secret>).fields(&["type"]),
-    row(CORE, ("ServiceAccount", "serviceaccounts"), true, &["sa"], typed::<core::ServiceAccount>),
-    row(CORE, ("Service", "services"), true, &["svc"], typed::<core::Service>)
-        .all()
-        .fields(&["spec.clusterIP", "spec.type"]),
-    row(
-        APPS,
-        ("ControllerRevision", "controllerrevisions"),
-        true,
-        &[],
-        typed::<apps::ControllerRevision>,
-    ),
-    row(APPS, ("DaemonSet", "daemonsets"), true, &["ds"], typed::<apps::DaemonSet>).all(),
-    row(APPS, ("Deployment", "deployments"), true, &["deploy"], typed::<apps::Deployment>).all(),
-    row(APPS, ("ReplicaSet", "replicasets"), true, &["rs"], typed::<apps::ReplicaSet>).all(),
-    row(APPS, ("StatefulSet", "statefulsets"), true, &["sts"], typed::<apps::StatefulSet>).all(),
-    row(BATCH, ("CronJob", "cronjobs"), true, &["cj"], typed::<batch::CronJob>).all(),
-    row(BATCH, ("Job", "jobs"), true, &[], typed::<batch::Job>)
-        .all()
-        .fields(&["status.successful"]),
-    row(
-        ("autoscaling", "v2"),
-        ("HorizontalPodAutoscaler", "horizontalpodautoscalers"),
-        true,
-        &["hpa"],
-        typed::<autoscaling::HorizontalPodAutoscaler>,
-    )
-    .all(),
-    row(
-        ("policy", "v1"),
-        ("PodDisruptionBudget", "poddisruptionbudgets"),
-        true,
-        &["pdb"],
-        typed::<policy::PodDisruptionBudget>,
-    ),
-    row(NETWORKING, ("Ingress", "ingresses"), true, &["ing"], typed::<networking::Ingress>),
-    row(
-        NETWORKING,
-        ("NetworkPolicy", "networkpolicies"),
-        true,
-        &["netpol"],
-        typed::<networking::NetworkPolicy>,
-    ),
-    row(
-        ("discovery.k8s.io", "v1"),
-        ("EndpointSlice", "endpointslices"),
-        true,
-        &[],
-        typed::<discovery::EndpointSlice>,
-    ),
-    row(METRICS, ("NodeMetrics", "nodes"), false, &[], untyped).measured(),
-    row(METRICS, ("PodMetrics", "pods"), true, &[], untyped).measured(),
-];

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 
-use super::registry::{self, Kind};
+use super::registry::Kind;
 use super::status::Failure;
 
 /// One API request, parsed as far as its path and query say.
@@ -51,7 +51,10 @@ pub(super) enum Form {
 }
 
 /// Splits a resource path; `None` where the server has no such route.
-pub(super) fn target(path: &str) -> Option<(&'static Kind, Target)> {
+pub(super) fn target(
+    path: &str,
+    served: impl Fn(&str, &str, &str) -> Option<&'static Kind>,
+) -> Option<(&'static Kind, Target)> {
     let segments: Vec<String> =
         path.split('/').skip(1).map(decode).collect::<Option<Vec<String>>>()?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -60,7 +63,7 @@ pub(super) fn target(path: &str) -> Option<(&'static Kind, Target)> {
         ["apis", group, version, rest @ ..] if !group.is_empty() => (*group, *version, rest),
         _ => return None,
     };
-    let find = |plural: &str| registry::find(group, version, plural);
+    let find = |plural: &str| served(group, version, plural);
     if let ["namespaces", namespace, plural, rest @ ..] = rest
         && let Some(kind) = find(plural).filter(|kind| kind.namespaced)
     {
@@ -228,7 +231,7 @@ mod tests {
             ("/api/v1/%zz", "", None),
             ("/api/v1/namespaces/a/pods/b/c/d", "", None),
         ] {
-            let found = target(path);
+            let found = target(path, super::super::registry::find);
             assert_eq!(found.as_ref().map(|(_, target)| target.clone()), expected, "{path}");
             assert_eq!(found.map_or("", |(kind, _)| kind.plural), plural, "{path}");
         }

@@ -4,35 +4,38 @@ use serde_json::{Value, json};
 
 use super::clock::seconds;
 use super::identity;
-use super::pods::{Mould, Scene, condition, is_going, is_ready, kind_of, owned, owner_reference};
-use super::store::{number, set, text, unset};
+use super::pods::{Mould, Scene, is_going, is_ready, kind_of, owned, owner_reference};
+use super::progress::{report, report_set};
+use super::quotas;
+use super::store::{number, set, set as set_member, text, unset};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
+const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 const HASH_LABEL: &str = "pod-template-hash";
 
 /// How many pods one replica set may have here: a demo is no load test.
 const REPLICAS_MAX: i64 = 200;
 
 /// A replica set and its pods, as a step of the rollout sees them.
-struct Set {
-    object: Value,
-    pods: Vec<Arc<Value>>,
+pub(super) struct Set {
+    pub(super) object: Value,
+    pub(super) pods: Vec<Arc<Value>>,
 }
 
 impl Set {
-    fn wanted(&self) -> i64 {
+    pub(super) fn wanted(&self) -> i64 {
         number(&self.object, "/spec/replicas").unwrap_or(0)
     }
 
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         text(&self.object, "/metadata/name")
     }
 
-    fn ready(&self) -> i64 {
+    pub(super) fn ready(&self) -> i64 {
         count(self.pods.iter().filter(|pod| is_ready(pod) && !is_going(pod)))
     }
 
-    fn alive(&self) -> i64 {
+    pub(super) fn alive(&self) -> i64 {
         count(self.pods.iter().filter(|pod| !is_going(pod)))
     }
 
@@ -47,10 +50,10 @@ fn count<T>(items: impl Iterator<Item = T>) -> i64 {
 }
 
 /// How many pods a rollout may have too many or too few.
-struct Allowance {
-    desired: i64,
+pub(super) struct Allowance {
+    pub(super) desired: i64,
     surge: i64,
-    missing: i64,
+    pub(super) missing: i64,
 }
 
 impl Allowance {
@@ -87,21 +90,69 @@ pub(super) fn step(scene: &mut Scene<'_>, namespace: &str, name: &str) -> Option
         }
     }
     let paused = deployment.pointer("/spec/paused") == Some(&json!(true));
-    let new = if paused { newest(scene, &deployment)? } else { ensure_new(scene, &deployment)? };
+    let new = if paused { newest(scene, &deployment) } else { ensure_new(scene, &deployment) };
+    let new = new.unwrap_or_default();
     let allowance = Allowance::of(&deployment);
-    if !paused {
+    if paused {
+        resize(scene, &deployment, &new, &allowance)?;
+    } else {
         roll(scene, &deployment, &new, &allowance)?;
     }
+    let mut refused = None;
     for set in sets(scene, &deployment)? {
-        fill(scene, &set)?;
+        let why = fill(scene, &set);
+        report_set(scene, &set, why.as_deref())?;
+        refused = refused.or(why);
     }
-    for set in sets(scene, &deployment)? {
-        report_set(scene, &set)?;
+    let done = report(scene, &deployment, &new, &allowance, refused.as_deref())?;
+    if done && !paused {
+        forget_old(scene, &deployment, &new)?;
     }
-    report(scene, &deployment, &new, &allowance)
+    Some(())
 }
 
-fn sets(scene: &Scene<'_>, deployment: &Value) -> Option<Vec<Set>> {
+/// While a deployment is paused its template waits, but its size still follows: all of it goes to
+/// the one set that has pods, or to the newest.
+fn resize(
+    scene: &mut Scene<'_>,
+    deployment: &Value,
+    newest: &str,
+    allowance: &Allowance,
+) -> Option<()> {
+    let sets = sets(scene, deployment)?;
+    let mut active = sets.iter().filter(|set| set.wanted() > 0);
+    let target = match (active.next(), active.next()) {
+        (Some(only), None) => only,
+        // A rollout that was paused half way keeps the sizes that it had.
+        (Some(_), Some(_)) => return Some(()),
+        (None, _) => match sets.iter().find(|set| set.name() == newest) {
+            Some(newest) => newest,
+            None => return Some(()),
+        },
+    };
+    if target.wanted() != allowance.desired {
+        scale(scene, deployment, target, allowance.desired)?;
+    }
+    Some(())
+}
+
+/// Removes empty sets beyond the number of revisions that the deployment keeps.
+fn forget_old(scene: &mut Scene<'_>, deployment: &Value, new: &str) -> Option<()> {
+    let kind = kind_of("apps", "replicasets")?;
+    let limit = number(deployment, "/spec/revisionHistoryLimit").unwrap_or(10);
+    let mut old: Vec<Set> = sets(scene, deployment)?
+        .into_iter()
+        .filter(|set| set.name() != new && set.wanted() == 0 && set.pods.is_empty())
+        .collect();
+    old.sort_by_key(Set::revision);
+    let surplus = old.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+    for set in old.into_iter().take(surplus) {
+        scene.store.remove(kind, text(&set.object, "/metadata/namespace"), set.name());
+    }
+    Some(())
+}
+
+pub(super) fn sets(scene: &Scene<'_>, deployment: &Value) -> Option<Vec<Set>> {
     let (kind, pods) = (kind_of("apps", "replicasets")?, kind_of("", "pods")?);
     let sets = owned(scene.store, kind, deployment);
     Some(
@@ -128,15 +179,25 @@ fn ensure_new(scene: &mut Scene<'_>, deployment: &Value) -> Option<String> {
         without_nulls(&theirs) == without_nulls(template)
     });
     let (mut set_object, revision) = match matching {
-        Some(set) if set.revision() == last => {
-            return annotate(scene, deployment, set.name(), last);
+        Some(set) if set.revision() == last => (set.object.clone(), last),
+        Some(set) => {
+            let mut again = set.object.clone();
+            let past = again.pointer("/metadata/annotations").and_then(|a| a.get(HISTORY));
+            let past = past.and_then(Value::as_str).filter(|past| !past.is_empty());
+            let past = past.map_or_else(String::new, |past| format!("{past},"));
+            let history = format!("{past}{}", set.revision());
+            set_member(&mut again, &["metadata", "annotations", HISTORY], json!(history));
+            (again, last + 1)
         }
-        Some(set) => (set.object.clone(), last + 1),
         None => (new_set(scene, deployment, template), last + 1),
     };
+    let handed = deployment.pointer("/metadata/annotations").and_then(Value::as_object);
+    for (name, value) in handed.into_iter().flatten().filter(|(n, _)| !is_own_annotation(n)) {
+        set_member(&mut set_object, &["metadata", "annotations", name], value.clone());
+    }
     set(&mut set_object, &["metadata", "annotations", REVISION], json!(revision.to_string()));
     let name = text(&set_object, "/metadata/name").to_owned();
-    scene.store.write(kind, set_object);
+    scene.store.write_changed(kind, set_object);
     annotate(scene, deployment, &name, revision)
 }
 
@@ -262,9 +323,11 @@ fn scale(scene: &mut Scene<'_>, deployment: &Value, of: &Set, to: i64) -> Option
     Some(())
 }
 
-/// Creates the pods that a set lacks and ends those it has too many of, unready ones first.
-fn fill(scene: &mut Scene<'_>, of: &Set) -> Option<()> {
+/// Creates the pods that a set lacks and ends those it has too many of, unready ones first. The
+/// answer is why a pod could not be created.
+fn fill(scene: &mut Scene<'_>, of: &Set) -> Option<String> {
     let lacking = of.wanted().min(REPLICAS_MAX) - of.alive();
+    let mut refused = None;
     for n in 0..lacking {
         let seed = [of.name(), &scene.store.version().to_string(), &n.to_string()];
         let mould = Mould {
@@ -274,6 +337,12 @@ fn fill(scene: &mut Scene<'_>, of: &Set) -> Option<()> {
             labels: Vec::new(),
             node: None,
         };
+        let namespace = text(&of.object, "/metadata/namespace");
+        if let Some(why) = quotas::refusal(scene.store, namespace, mould.template) {
+            let why = format!("pods {:?} is forbidden: {why}", mould.name);
+            refused = Some(why);
+            break;
+        }
         scene.create_pod(&mould);
     }
     let mut alive: Vec<&Arc<Value>> = of.pods.iter().filter(|pod| !is_going(pod)).collect();
@@ -282,124 +351,5 @@ fn fill(scene: &mut Scene<'_>, of: &Set) -> Option<()> {
     for pod in alive.into_iter().take(surplus) {
         scene.end_pod(&of.object, pod);
     }
-    Some(())
-}
-
-fn report_set(scene: &mut Scene<'_>, of: &Set) -> Option<()> {
-    let mut told = of.object.clone();
-    let generation = number(&told, "/metadata/generation").unwrap_or(1);
-    set(
-        &mut told,
-        &["status"],
-        json!({
-            "replicas": of.alive(),
-            "fullyLabeledReplicas": of.alive(),
-            "readyReplicas": of.ready(),
-            "availableReplicas": of.ready(),
-            "observedGeneration": generation,
-        }),
-    );
-    drop_zeroes(&mut told);
-    scene.store.write_changed(kind_of("apps", "replicasets")?, told);
-    Some(())
-}
-
-/// The server leaves counters out that are zero, but for `replicas` of a replica set.
-fn drop_zeroes(object: &mut Value) {
-    if let Some(Value::Object(status)) = object.get_mut("status") {
-        status.retain(|name, value| name == "replicas" || *value != json!(0));
-    }
-}
-
-fn report(
-    scene: &mut Scene<'_>,
-    deployment: &Value,
-    new: &str,
-    allowance: &Allowance,
-) -> Option<()> {
-    let kind = kind_of("apps", "deployments")?;
-    let sets = sets(scene, deployment)?;
-    let updated = sets.iter().find(|set| set.name() == new).map_or(0, Set::alive);
-    let replicas: i64 = sets.iter().map(Set::alive).sum();
-    let ready: i64 = sets.iter().map(Set::ready).sum();
-    let done = updated == allowance.desired && replicas == updated && ready >= allowance.desired;
-    let object = scene.store.read(
-        kind,
-        text(deployment, "/metadata/namespace"),
-        text(deployment, "/metadata/name"),
-    )?;
-    let mut told = (*object).clone();
-    let generation = number(&told, "/metadata/generation").unwrap_or(1);
-    let at = seconds(scene.now);
-    let enough = ready >= allowance.desired - allowance.missing;
-    let available = if enough {
-        ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.".to_owned())
-    } else {
-        (
-            "False",
-            "MinimumReplicasUnavailable",
-            "Deployment does not have minimum availability.".to_owned(),
-        )
-    };
-    let progressing = if done {
-        (
-            "True",
-            "NewReplicaSetAvailable",
-            format!("ReplicaSet \"{new}\" has successfully progressed."),
-        )
-    } else {
-        ("True", "ReplicaSetUpdated", format!("ReplicaSet \"{new}\" is progressing."))
-    };
-    // A rollout that was complete stays so while pods merely come and go.
-    let was_done = condition(&told, "Progressing").is_some_and(|was| {
-        text(was, "/reason") == "NewReplicaSetAvailable" && text(was, "/message") == progressing.2
-    });
-    let conditions = json!([
-        told_condition(&object, "Available", &available, &at),
-        if was_done {
-            condition(&object, "Progressing").cloned().unwrap_or_default()
-        } else {
-            told_condition(&object, "Progressing", &progressing, &at)
-        },
-    ]);
-    set(
-        &mut told,
-        &["status"],
-        json!({
-            "observedGeneration": generation,
-            "replicas": replicas,
-            "updatedReplicas": updated,
-            "readyReplicas": ready,
-            "availableReplicas": ready,
-            "unavailableReplicas": (allowance.desired.max(replicas) - ready).max(0),
-            "conditions": conditions,
-        }),
-    );
-    drop_zeroes(&mut told);
-    scene.store.write_changed(kind, told);
-    Some(())
-}
-
-/// A condition whose times move only when what it says moves.
-fn told_condition(
-    object: &Value,
-    name: &str,
-    (status, reason, message): &(&str, &str, String),
-    at: &str,
-) -> Value {
-    let was = condition(object, name);
-    let same = |field: &str, value: &str| was.is_some_and(|was| text(was, field) == value);
-    let keep = |field: &str, same: bool| match was {
-        Some(was) if same => text(was, field).to_owned(),
-        _ => at.to_owned(),
-    };
-    let unchanged = same("/status", status) && same("/reason", reason) && same("/message", message);
-    json!({
-        "type": name,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "lastUpdateTime": keep("/lastUpdateTime", unchanged),
-        "lastTransitionTime": keep("/lastTransitionTime", same("/status", status)),
-    })
+    refused
 }

@@ -1,19 +1,18 @@
 use std::{collections::BTreeMap, io::Read as _, path::Path, time::Duration};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use cap_std::{ambient_authority, fs::Dir};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::clock::{after, before, micros, parse_length, seconds};
-use super::endpoints;
+use super::clock::{before, micros, parse_length, seconds};
+use super::custom;
+use super::defaults::fill_defaults;
 use super::identity;
+use super::kinds::KINDS;
 use super::logs::{Logs, Run};
-use super::ordered;
-use super::pods::{Scene, kind_of, owned};
-use super::registry::{KINDS, Kind, find_kind};
-use super::rollout;
+use super::registry::{Kind, find_kind};
+use super::settle::settle;
 use super::store::{Store, set, text};
 
 /// How many files a scenario may have, and how large each: a scenario is read by people.
@@ -22,9 +21,6 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How deep directories may nest: `logs/<namespace>/<pod>/`.
 const DEPTH_MAX: usize = 4;
-
-/// How many steps a workload without a status may take until its pods are ready.
-const SETTLING_STEPS_MAX: u32 = 200;
 
 /// A scenario that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +41,18 @@ pub enum ScenarioError {
         /// What is wrong with it.
         reason: String,
     },
+    /// No scenario of that name is part of the program.
+    #[error("there is no scenario `{name}`; those in the program are {known}")]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
 }
 
 impl ScenarioError {
-    fn invalid(file: &str, reason: impl Into<String>) -> Self {
+    pub(super) fn invalid(file: &str, reason: impl Into<String>) -> Self {
         Self::Invalid { file: file.to_owned(), reason: reason.into() }
     }
 }
@@ -63,6 +67,26 @@ pub(super) struct Scenario {
     /// What new pods of a workload do, by `namespace/name`; those not named become ready.
     #[serde(default)]
     restart: BTreeMap<String, Outcome>,
+    /// What pods with an image do, from the beginning.
+    #[serde(default)]
+    pub(super) images: BTreeMap<String, Outcome>,
+    /// What was deployed after the objects were made, the earliest first.
+    #[serde(default)]
+    pub(super) releases: Vec<Release>,
+}
+
+/// A change of a deployment's image in the scenario's past.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Release {
+    /// `namespace/name` of the deployment.
+    pub(super) deployment: String,
+    /// How long ago, such as `6m30s`.
+    pub(super) ago: String,
+    /// The new image of its first container.
+    pub(super) image: String,
+    /// The cause that the deployment names for it.
+    pub(super) cause: String,
 }
 
 /// What the pods of a rollout come to.
@@ -73,6 +97,12 @@ pub(super) enum Outcome {
     Healthy,
     /// They run out of memory and are restarted.
     Crash,
+    /// They end with an error and are restarted.
+    Exit,
+    /// Their image cannot be pulled.
+    Unpullable,
+    /// They run, and their readiness probe fails.
+    Unready,
 }
 
 impl Scenario {
@@ -87,43 +117,6 @@ pub(super) struct Loaded {
     pub(super) store: Store,
     pub(super) logs: Logs,
     pub(super) scenario: Scenario,
-}
-
-macro_rules! files {
-    ($($path:literal),+ $(,)?) => {
-        &[$(($path, include_str!(concat!("../../../scenarios/checkout-oom/", $path)))),+]
-    };
-}
-
-/// The shipped scenario, so that one binary without files can show it.
-static BUILTIN: &[(&str, &str)] = files![
-    "logs/kube-system/coredns/coredns.log",
-    "logs/payments/gateway/gateway.log",
-    "logs/payments/gateway/proxy.log",
-    "logs/payments/ledger/ledger.log",
-    "logs/shop-staging/checkout/checkout.log",
-    "logs/shop/cart-db/postgres.log",
-    "logs/shop/catalog/catalog.log",
-    "logs/shop/checkout-7d9f8b6c54-mk4zq/checkout.previous.log",
-    "logs/shop/checkout-7d9f8b6c54-qp7rj/checkout.previous.log",
-    "logs/shop/checkout-7d9f8b6c54-x2v8k/checkout.log",
-    "logs/shop/checkout-7d9f8b6c54-x2v8k/checkout.previous.log",
-    "logs/shop/checkout/checkout.log",
-    "logs/shop/frontend/frontend.log",
-    "logs/shop/nightly-report-29384775-w8dzx/report.log",
-    "logs/shop/search-reindex-h5q9n/reindex.log",
-    "objects/cluster.yaml",
-    "objects/kube-system.yaml",
-    "objects/payments.yaml",
-    "objects/shop-checkout.yaml",
-    "objects/shop-events.yaml",
-    "objects/shop-others.yaml",
-    "objects/shop-staging.yaml",
-    "scenario.yaml",
-];
-
-pub(super) fn builtin() -> Vec<(String, String)> {
-    BUILTIN.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }
 
 /// Reads the YAML and log files below a directory; no link leads out of it.
@@ -182,16 +175,17 @@ pub(super) fn build(files: &[(String, String)], now: Timestamp) -> Result<Loaded
             let read: Vec<Value> = serde_saphyr::from_multiple(text)
                 .map_err(|error| ScenarioError::invalid(path, error.to_string()))?;
             for object in read.into_iter().filter(|object| !object.is_null()) {
-                objects.push(prepare(path, object, now)?);
+                objects.push((path.clone(), object));
             }
         }
     }
-    let scenario = scenario.ok_or_else(|| {
+    let scenario: Scenario = scenario.ok_or_else(|| {
         ScenarioError::invalid("scenario.yaml", "is missing; every scenario has one")
     })?;
     let mut store = Store::new();
+    let objects = prepared(objects, now)?;
     for (path, kind, mut object) in link(objects) {
-        fill_defaults(kind, &mut object);
+        fill_defaults(kind, &mut object, now);
         let (namespace, name) =
             (text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
         let about = format!("{} `{namespace}/{name}`", kind.kind);
@@ -203,9 +197,9 @@ pub(super) fn build(files: &[(String, String)], now: Timestamp) -> Result<Loaded
         if store.is_full() {
             return Err(ScenarioError::invalid(&path, "the scenario has too many objects"));
         }
-        store.write(kind, object);
+        store.write(kind, kind.kept(object));
     }
-    settle(&mut store, now);
+    settle(&mut store, &scenario, now)?;
     store.forget_history();
     Ok(Loaded { store, logs, scenario })
 }
@@ -227,10 +221,26 @@ fn add_log(logs: &mut Logs, path: &str, rest: &str, text: &str) -> Result<(), Sc
 
 type Prepared = (String, &'static Kind, Value);
 
+/// Finds the kind of every object, those of kinds that other objects define among them.
+fn prepared(objects: Vec<(String, Value)>, now: Timestamp) -> Result<Vec<Prepared>, ScenarioError> {
+    let defined: Vec<&'static Kind> = objects
+        .iter()
+        .filter(|(_, object)| text(object, "/kind") == "CustomResourceDefinition")
+        .flat_map(|(_, object)| custom::defined(object))
+        .collect();
+    objects.into_iter().map(|(path, object)| prepare(&path, object, &defined, now)).collect()
+}
+
 /// Reads one object: its kind, its times, its identity.
-fn prepare(path: &str, mut object: Value, now: Timestamp) -> Result<Prepared, ScenarioError> {
+fn prepare(
+    path: &str,
+    mut object: Value,
+    defined: &[&'static Kind],
+    now: Timestamp,
+) -> Result<Prepared, ScenarioError> {
     let (version, name) = (text(&object, "/apiVersion"), text(&object, "/kind"));
-    let kind = find_kind(version, name).ok_or_else(|| {
+    let custom = || defined.iter().copied().find(|k| k.kind == name && k.api_version() == version);
+    let kind = find_kind(version, name).or_else(custom).ok_or_else(|| {
         ScenarioError::invalid(path, format!("`{version}` `{name}` is not a kind that is served"))
     })?;
     resolve_times(&mut object, now).map_err(|reason| ScenarioError::invalid(path, reason))?;
@@ -327,109 +337,5 @@ fn fill_uid(
     let uid = if kind.is("", "nodes") { Some(name.to_owned()) } else { uid.cloned() };
     if let Some(uid) = uid {
         set(reference, &["uid"], json!(uid));
-    }
-}
-
-/// Writes the defaults that the server would have filled in.
-fn fill_defaults(kind: &Kind, object: &mut Value) {
-    let mut default = |path: &[&str], value: Value| {
-        let pointer = format!("/{}", path.join("/"));
-        if object.pointer(&pointer).is_none() {
-            set(object, path, value);
-        }
-    };
-    if kind.counts_generation() {
-        default(&["metadata", "generation"], json!(1));
-    }
-    match (kind.group, kind.plural) {
-        ("apps", "deployments") => {
-            default(&["spec", "replicas"], json!(1));
-            default(&["spec", "progressDeadlineSeconds"], json!(600));
-            default(&["spec", "revisionHistoryLimit"], json!(10));
-            let rolling = json!({
-                "type": "RollingUpdate",
-                "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" },
-            });
-            default(&["spec", "strategy"], rolling);
-        }
-        ("apps", "statefulsets") => {
-            default(&["spec", "replicas"], json!(1));
-            let rolling = json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 0 } });
-            default(&["spec", "updateStrategy"], rolling);
-        }
-        ("apps", "daemonsets") => {
-            let rolling = json!({
-                "type": "RollingUpdate",
-                "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 },
-            });
-            default(&["spec", "updateStrategy"], rolling);
-        }
-        ("", "namespaces") => {
-            default(&["status", "phase"], json!("Active"));
-            let name = text(object, "/metadata/name").to_owned();
-            set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], json!(name));
-        }
-        ("", "secrets") => encode_secret(object),
-        _ => {}
-    }
-}
-
-/// Moves readable `stringData` to `data`, as the server does on a write.
-fn encode_secret(secret: &mut Value) {
-    let plain = secret.as_object_mut().and_then(|map| map.remove("stringData"));
-    for (key, value) in plain.as_ref().and_then(Value::as_object).into_iter().flatten() {
-        let encoded = BASE64_STANDARD.encode(value.as_str().unwrap_or_default());
-        set(secret, &["data", key], json!(encoded));
-    }
-    if secret.get("type").is_none() {
-        set(secret, &["type"], json!("Opaque"));
-    }
-}
-
-/// Lets the controllers bring up every workload whose file gives it no status, at the time of its
-/// creation, so that a healthy workload needs no more than its own spec.
-fn settle(store: &mut Store, now: Timestamp) {
-    settle_workloads(store, now);
-    let Some(namespaces) = kind_of("", "namespaces") else { return };
-    let namespaces: Vec<(String, Timestamp)> = store
-        .all(namespaces, None)
-        .map(|(key, object)| {
-            let created = text(object, "/metadata/creationTimestamp").parse();
-            (key.path.clone(), created.unwrap_or(now))
-        })
-        .collect();
-    for (namespace, created) in namespaces {
-        let mut scene = Scene { store, now: created, tells: false, crashes: false };
-        endpoints::sync(&mut scene, &namespace);
-    }
-}
-
-fn settle_workloads(store: &mut Store, now: Timestamp) {
-    for plural in ["daemonsets", "statefulsets", "deployments"] {
-        let (Some(kind), Some(sets)) = (kind_of("apps", plural), kind_of("apps", "replicasets"))
-        else {
-            continue;
-        };
-        let workloads: Vec<Value> = store.all(kind, None).map(|(_, o)| (**o).clone()).collect();
-        for workload in workloads {
-            if workload.get("status").is_some() || !owned(store, sets, &workload).is_empty() {
-                continue;
-            }
-            let created = text(&workload, "/metadata/creationTimestamp").parse().unwrap_or(now);
-            let place = (text(&workload, "/metadata/namespace"), text(&workload, "/metadata/name"));
-            for n in 0..SETTLING_STEPS_MAX {
-                let version = store.version();
-                let at = after(created, Duration::from_secs(u64::from(n) * 2)).min(now);
-                let mut scene = Scene { store, now: at, tells: false, crashes: false };
-                if plural == "deployments" {
-                    rollout::step(&mut scene, place.0, place.1);
-                } else {
-                    ordered::step(&mut scene, kind, place.0, place.1);
-                }
-                if store.version() == version {
-                    break;
-                }
-            }
-        }
     }
 }

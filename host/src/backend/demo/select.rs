@@ -66,6 +66,29 @@ impl Selection {
     }
 }
 
+/// Whether a `LabelSelector` of an object's spec chooses another object.
+pub(super) fn selected(selector: &Value, object: &Value) -> bool {
+    let labels = object.pointer("/metadata/labels");
+    let label = |key: &str| labels.and_then(|labels| labels.get(key)).and_then(Value::as_str);
+    let equal = selector.get("matchLabels").and_then(Value::as_object);
+    let terms = selector.get("matchExpressions").and_then(Value::as_array);
+    equal.into_iter().flatten().all(|(key, value)| label(key) == value.as_str())
+        && terms.into_iter().flatten().all(|term| {
+            let field = |name: &str| term.get(name).and_then(Value::as_str).unwrap_or_default();
+            let values = term.get("values").and_then(Value::as_array);
+            let values =
+                values.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+            let test = match field("operator") {
+                "In" => Test::In(values),
+                "NotIn" => Test::NotIn(values),
+                "Exists" => Test::Exists,
+                "DoesNotExist" => Test::Absent,
+                _ => return false,
+            };
+            test.holds(label(field("key")))
+        })
+}
+
 impl Test {
     fn holds(&self, value: Option<&str>) -> bool {
         let number = || value.and_then(|v| v.parse::<i64>().ok());
@@ -104,6 +127,12 @@ fn field_value(object: &Value, field: &str) -> String {
             .pointer("/source/component")
             .filter(|v| v.as_str().is_some_and(|s| !s.is_empty()))
             .or_else(|| object.get("reportingComponent")),
+        // Kept under the older of their two names.
+        field if field.starts_with("regarding.") => {
+            let field = field.replacen("regarding", "involvedObject", 1);
+            object.pointer(&format!("/{}", field.replace('.', "/")))
+        }
+        "reportingController" => object.pointer("/reportingComponent"),
         "status.successful" => object.pointer("/status/succeeded"),
         _ => object.pointer(&format!("/{}", field.replace('.', "/"))),
     };
@@ -345,11 +374,9 @@ impl Parser {
                 return Err(format!("found '{}', expected: ',' or ')'", token.text));
             }
         }
+        // `()` is the set of the empty value.
         if values.is_empty() {
-            return Err(
-                "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"
-                    .to_owned(),
-            );
+            values.push(String::new());
         }
         Ok(values)
     }
@@ -368,15 +395,12 @@ impl Parser {
     }
 
     fn bound(&mut self) -> Result<i64, String> {
-        let token = self.next();
-        if !token.word {
-            return Err(format!("found '{}', expected: identifier", token.text));
-        }
-        token.text.parse().map_err(|_| {
+        let next = self.peek();
+        let text = if next.is_end() || next.is(",") { String::new() } else { self.next().text };
+        text.parse().map_err(|_| {
             format!(
-                "values[0]: Invalid value: {:?}: for 'Gt', 'Lt' operators, the value must be an \
-                 integer",
-                token.text
+                "values[0]: Invalid value: {text:?}: for 'Gt', 'Lt' operators, the value must be \
+                 an integer"
             )
         })
     }
@@ -392,38 +416,82 @@ fn well_formed(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
+/// The longest prefix of a key.
+const PREFIX_BYTES_MAX: usize = 253;
+
+const NAME_FORM: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start \
+                         and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  \
+                         or '123-abc', regex used for validation is \
+                         '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
+pub(super) const PREFIX_FORM: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+                           characters, '-' or '.', and must start and end with an alphanumeric \
+                           character (e.g. 'example.com', regex used for validation is \
+                           '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+/// Whether a text is a DNS name in lower case, as prefixes and names of objects are.
+pub(super) fn is_subdomain(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    text.split('.').all(|part| {
+        edge(part.chars().next())
+            && edge(part.chars().next_back())
+            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    })
+}
+
+/// A key is a qualified name: an optional prefix, a slash, a name.
 fn check_key(key: &str) -> Result<(), String> {
-    let name = key.split_once('/').map_or(key, |(_, name)| name);
-    if name.len() > LABEL_BYTES_MAX {
-        return Err(format!(
-            "<nil>: Invalid value: {key:?}: name part must be no more than 63 characters"
-        ));
+    let mut wrong = Vec::new();
+    let (prefix, name) = match key.split_once('/') {
+        Some((_, rest)) if rest.contains('/') => {
+            let form = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+            let why = format!("a qualified name {NAME_FORM} {form}");
+            return Err(format!("<nil>: Invalid value: {key:?}: {why}"));
+        }
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    match prefix {
+        Some("") => wrong.push("prefix part must be non-empty".to_owned()),
+        Some(prefix) if prefix.len() > PREFIX_BYTES_MAX => {
+            wrong.push(format!("prefix part must be no more than {PREFIX_BYTES_MAX} characters"));
+        }
+        Some(prefix) if !is_subdomain(prefix) => wrong.push(format!("prefix part {PREFIX_FORM}")),
+        _ => {}
+    }
+    if name.is_empty() {
+        wrong.push("name part must be non-empty".to_owned());
+    } else if name.len() > LABEL_BYTES_MAX {
+        wrong.push("name part must be no more than 63 characters".to_owned());
     }
     if !well_formed(name) {
-        return Err(format!(
-            "<nil>: Invalid value: {key:?}: name part must consist of alphanumeric characters, \
-             '-', '_' or '.', and must start and end with an alphanumeric character (e.g. \
-             'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
-             '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-        ));
+        wrong.push(format!("name part {NAME_FORM}"));
     }
-    Ok(())
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(format!("<nil>: Invalid value: {key:?}: {}", wrong.join("; ")))
 }
 
 fn check_value(key: &str, index: usize, value: &str) -> Result<(), String> {
-    let at = format!("values[{index}][{key}]: Invalid value: {value:?}");
+    match label_value_fault(value) {
+        Some(why) => Err(format!("values[{index}][{key}]: Invalid value: {value:?}: {why}")),
+        None => Ok(()),
+    }
+}
+
+/// Why a text is no label's value.
+pub(super) fn label_value_fault(value: &str) -> Option<String> {
     if value.len() > LABEL_BYTES_MAX {
-        return Err(format!("{at}: must be no more than 63 characters"));
+        return Some("must be no more than 63 characters".to_owned());
     }
-    if !value.is_empty() && !well_formed(value) {
-        return Err(format!(
-            "{at}: a valid label must be an empty string or consist of alphanumeric characters, \
-             '-', '_' or '.', and must start and end with an alphanumeric character (e.g. \
-             'MyValue',  or 'my_value',  or '12345', regex used for validation is \
-             '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-        ));
-    }
-    Ok(())
+    (!value.is_empty() && !well_formed(value)).then(|| {
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
+         '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
+         'my_value',  or '12345', regex used for validation is \
+         '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

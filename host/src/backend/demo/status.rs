@@ -42,7 +42,10 @@ impl Cause {
         Self {
             reason: "FieldValueRequired",
             field: field.to_owned(),
-            message: format!("Required value: {why}"),
+            message: match why {
+                "" => "Required value".to_owned(),
+                why => format!("Required value: {why}"),
+            },
         }
     }
 
@@ -134,22 +137,62 @@ impl Failure {
         failure
     }
 
-    /// A patch that could not be applied to this object.
-    pub(super) fn unprocessable(kind: &Kind, name: &str, why: &str) -> Self {
-        let mut failure = Self::new(
-            422,
-            "Invalid",
-            "the server rejected our request due to an error in our request".to_owned(),
-        )
-        .about(kind, name);
+    /// A patch that could not be applied.
+    pub(super) fn unprocessable() -> Self {
+        let message = "the server rejected our request due to an error in our request";
+        let mut failure = Self::new(422, "Invalid", message.to_owned());
+        failure.details = Some(json!({}));
+        failure
+    }
+
+    /// A write that a rule of its namespace forbids.
+    pub(super) fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!("{} {name:?} is forbidden: {why}", kind.qualified());
+        Self::new(403, "Forbidden", message).about(kind, name)
+    }
+
+    /// A creation in a namespace that is going.
+    pub(super) fn terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
+        let why = format!(
+            "unable to create new content in namespace {namespace} because it is being terminated"
+        );
+        let mut failure = Self::forbidden(kind, name, &why);
+        let cause = json!({
+            "reason": "NamespaceTerminating",
+            "message": format!("namespace {namespace} is being terminated"),
+            "field": "metadata.namespace",
+        });
         if let Some(details) = failure.details.as_mut() {
-            set(
-                details,
-                &["causes"],
-                json!([{ "reason": "UnexpectedServerResponse", "message": why }]),
-            );
+            set(details, &["causes"], json!([cause]));
         }
         failure
+    }
+
+    /// A deletion whose precondition does not hold. The server names the kind here, not the
+    /// resource.
+    pub(super) fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
+        let qualified = if kind.group.is_empty() {
+            kind.kind.to_owned()
+        } else {
+            format!("{}.{}", kind.kind, kind.group)
+        };
+        let message = format!("Operation cannot be fulfilled on {qualified} {name:?}: {why}");
+        let mut failure = Self::new(409, "Conflict", message).about(kind, name);
+        if let Some(details) = failure.details.as_mut() {
+            set(details, &["kind"], json!(kind.kind));
+        }
+        failure
+    }
+
+    /// The same refusal of a part of the resource, as the server names it.
+    pub(super) fn of_part(mut self, kind: &Kind, part: &str) -> Self {
+        let whole = kind.qualified();
+        let named = whole.replacen(kind.plural, &format!("{}/{part}", kind.plural), 1);
+        self.message = self.message.replacen(&whole, &named, 1);
+        if let Some(details) = self.details.as_mut().filter(|d| d.get("kind").is_some()) {
+            set(details, &["kind"], json!(format!("{}/{part}", kind.plural)));
+        }
+        self
     }
 
     pub(super) fn expired(message: impl Into<String>) -> Self {
@@ -183,6 +226,14 @@ impl Failure {
             }],
             "retryAfterSeconds": 1,
         }));
+        failure
+    }
+
+    /// A path below a served group that names no resource of it.
+    pub(super) fn no_such_resource() -> Self {
+        let message = "the server could not find the requested resource";
+        let mut failure = Self::new(404, "NotFound", message.to_owned());
+        failure.details = Some(json!({}));
         failure
     }
 
@@ -229,6 +280,18 @@ impl Failure {
                 .to_owned(),
         );
         failure.details = Some(json!({ "retryAfterSeconds": 1 }));
+        failure
+    }
+
+    /// An eviction that a disruption budget forbids for now.
+    pub(super) fn disruption_budget(budget: &str, needs: i64, has: i64) -> Self {
+        let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let why = format!(
+            "The disruption budget {budget} needs {needs} healthy pods and has {has} currently"
+        );
+        let mut failure = Self::new(429, "TooManyRequests", message.to_owned());
+        failure.details =
+            Some(json!({ "causes": [{ "reason": "DisruptionBudget", "message": why }] }));
         failure
     }
 

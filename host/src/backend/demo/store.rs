@@ -33,11 +33,11 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn new(kind: &Kind, namespace: &str, name: &str) -> Self {
         let path = if kind.namespaced { format!("{namespace}/{name}") } else { name.to_owned() };
-        Self { group: kind.group, plural: kind.plural, path }
+        Self { group: kind.stored_group(), plural: kind.plural, path }
     }
 
     pub(super) fn at(kind: &Kind, path: String) -> Self {
-        Self { group: kind.group, plural: kind.plural, path }
+        Self { group: kind.stored_group(), plural: kind.plural, path }
     }
 
     pub(super) fn of(kind: &Kind, object: &Value) -> Self {
@@ -45,7 +45,7 @@ impl Key {
     }
 
     fn is_of(&self, kind: &Kind) -> bool {
-        self.group == kind.group && self.plural == kind.plural
+        self.group == kind.stored_group() && self.plural == kind.plural
     }
 }
 

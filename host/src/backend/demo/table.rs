@@ -11,7 +11,10 @@ pub(super) fn list(form: Form, kind: &Kind, page: &Page, now: Timestamp) -> Valu
     match form {
         Form::Plain => {
             // A typed list names its kind once, not in every item.
-            let items: Vec<Value> = page.items.iter().map(|item| untyped(item)).collect();
+            // The store of custom kinds keeps what is in it as it came.
+            let items = page.items.iter().map(|item| kind.shown(item));
+            let items: Vec<Value> =
+                items.map(|item| if kind.custom { item } else { untyped(item) }).collect();
             json!({
                 "kind": format!("{}List", kind.kind),
                 "apiVersion": kind.api_version(),
@@ -39,7 +42,7 @@ pub(super) fn list(form: Form, kind: &Kind, page: &Page, now: Timestamp) -> Valu
 /// Shapes one object as the client wants it; a watch has its table headed only once.
 pub(super) fn one(form: Form, kind: &Kind, object: &Value, now: Timestamp, headed: bool) -> Value {
     match form {
-        Form::Plain => object.clone(),
+        Form::Plain => kind.shown(object),
         Form::Metadata => metadata_only(object),
         Form::Table | Form::FullTable => {
             let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
@@ -49,8 +52,7 @@ pub(super) fn one(form: Form, kind: &Kind, object: &Value, now: Timestamp, heade
     }
 }
 
-fn untyped(object: &Value) -> Value {
-    let mut object = object.clone();
+fn untyped(mut object: Value) -> Value {
     if let Value::Object(map) = &mut object {
         map.remove("kind");
         map.remove("apiVersion");
@@ -67,7 +69,7 @@ fn metadata_only(object: &Value) -> Value {
 }
 
 fn table(kind: &Kind, metadata: &Value, rows: &[Value], headed: bool) -> Value {
-    let columns: Vec<Value> = if headed {
+    let columns: Option<Vec<Value>> = headed.then(|| {
         columns(kind)
             .iter()
             .map(|(name, priority)| {
@@ -80,9 +82,7 @@ fn table(kind: &Kind, metadata: &Value, rows: &[Value], headed: bool) -> Value {
                 })
             })
             .collect()
-    } else {
-        Vec::new()
-    };
+    });
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -110,6 +110,8 @@ fn columns(kind: &Kind) -> &'static [Column] {
             ("Age", 0),
             ("IP", 1),
             ("Node", 1),
+            ("Nominated Node", 1),
+            ("Readiness Gates", 1),
         ],
         ("apps", "deployments") => &[
             ("Name", 0),
@@ -124,7 +126,9 @@ fn columns(kind: &Kind) -> &'static [Column] {
         ("apps", "replicasets") => {
             &[("Name", 0), ("Desired", 0), ("Current", 0), ("Ready", 0), ("Age", 0)]
         }
-        ("apps", "statefulsets") => &[("Name", 0), ("Ready", 0), ("Age", 0)],
+        ("apps", "statefulsets") => {
+            &[("Name", 0), ("Ready", 0), ("Age", 0), ("Containers", 1), ("Images", 1)]
+        }
         ("apps", "daemonsets") => &[
             ("Name", 0),
             ("Desired", 0),
@@ -149,9 +153,16 @@ fn columns(kind: &Kind) -> &'static [Column] {
             ("Internal-IP", 1),
         ],
         ("", "namespaces") => &[("Name", 0), ("Status", 0), ("Age", 0)],
-        ("", "services") => {
-            &[("Name", 0), ("Type", 0), ("Cluster-IP", 0), ("Port(s)", 0), ("Age", 0)]
-        }
+        ("", "services") => &[
+            ("Name", 0),
+            ("Type", 0),
+            ("Cluster-IP", 0),
+            ("External-IP", 0),
+            ("Port(s)", 0),
+            ("Age", 0),
+            ("Selector", 1),
+        ],
+        ("networking.k8s.io", "networkpolicies") => &[("Name", 0), ("Pod-Selector", 0), ("Age", 0)],
         _ => &[("Name", 0), ("Age", 0)],
     }
 }
@@ -169,7 +180,14 @@ fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
             let (ready, status, restarts) = pod_summary(object, now);
             let ip = or_none(text(object, "/status/podIP"));
             let node = or_none(text(object, "/spec/nodeName"));
-            vec![name, json!(ready), json!(status), json!(restarts), age, json!(ip), json!(node)]
+            let nominated = or_none(text(object, "/status/nominatedNodeName"));
+            let gates = object.pointer("/spec/readinessGates").and_then(Value::as_array);
+            let gates = gates.map_or("<none>".to_owned(), |gates| gates.len().to_string());
+            let summary = [ready, status, restarts];
+            let mut cells = vec![name];
+            cells.extend(summary.map(Value::String));
+            cells.extend([age, json!(ip), json!(node), json!(nominated), json!(gates)]);
+            cells
         }
         ("apps", "deployments") => vec![
             name,
@@ -185,7 +203,13 @@ fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
             vec![name, n("/spec/replicas"), n("/status/replicas"), n("/status/readyReplicas"), age]
         }
         ("apps", "statefulsets") => {
-            vec![name, of("/status/readyReplicas", "/spec/replicas"), age]
+            vec![
+                name,
+                of("/status/readyReplicas", "/spec/replicas"),
+                age,
+                json!(joined(object, "/spec/template/spec/containers", "/name")),
+                json!(joined(object, "/spec/template/spec/containers", "/image")),
+            ]
         }
         ("apps", "daemonsets") => vec![
             name,
@@ -221,7 +245,23 @@ fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
                 })
                 .collect();
             let (of_type, ip) = (text(object, "/spec/type"), text(object, "/spec/clusterIP"));
-            vec![name, json!(of_type), json!(or_none(ip)), json!(ports.join(",")), age]
+            let outside = match text(object, "/status/loadBalancer/ingress/0/ip") {
+                "" if of_type == "LoadBalancer" => "<pending>",
+                outside => or_none(outside),
+            };
+            vec![
+                name,
+                json!(of_type),
+                json!(or_none(ip)),
+                json!(outside),
+                json!(ports.join(",")),
+                age,
+                json!(or_none(&pairs(object.pointer("/spec/selector")))),
+            ]
+        }
+        ("networking.k8s.io", "networkpolicies") => {
+            let chosen = pairs(object.pointer("/spec/podSelector/matchLabels"));
+            vec![name, json!(or_none(&chosen)), age]
         }
         _ => vec![name, age],
     }
@@ -238,8 +278,12 @@ fn joined(object: &Value, list: &str, field: &str) -> String {
 }
 
 fn selector(object: &Value) -> String {
-    let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    pairs(object.pointer("/spec/selector/matchLabels"))
+}
+
+fn pairs(labels: Option<&Value>) -> String {
     let pairs: Vec<String> = labels
+        .and_then(Value::as_object)
         .into_iter()
         .flatten()
         .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))

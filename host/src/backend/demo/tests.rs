@@ -1,6 +1,7 @@
 //! The embedded cluster as a real client sees it.
 
 mod shapes;
+mod zoo;
 
 use std::time::Duration;
 
@@ -540,11 +541,17 @@ fn a_bad_scenario_is_refused_with_file_and_reason() {
 }
 
 #[test]
-fn the_shipped_scenario_is_what_lies_in_the_directory() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/checkout-oom");
-    let mut builtin = scenario::builtin();
-    builtin.sort();
-    assert_eq!(scenario::read(&dir).unwrap(), builtin);
-    assert!(DemoCluster::load(&dir).is_ok());
-    assert!(DemoCluster::load(&dir.join("absent")).is_err());
+fn the_shipped_scenarios_are_what_lies_in_their_directories() {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    for name in builtin::names() {
+        let dir = scenarios.join(name);
+        let mut shipped = builtin::files(name).unwrap();
+        shipped.sort();
+        assert_eq!(scenario::read(&dir).unwrap(), shipped);
+        assert!(DemoCluster::load(&dir).is_ok());
+        assert!(DemoCluster::find(Path::new("/absent").join(name).as_path()).is_ok());
+    }
+    let unknown = DemoCluster::named("x").err().unwrap().to_string();
+    assert!(unknown.ends_with("are `checkout-oom`, `failure-zoo`"), "{unknown}");
+    assert!(DemoCluster::find(&scenarios.join("absent")).is_err());
 }

@@ -3,12 +3,14 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::clock::seconds;
+use super::defaults::fill_defaults;
 use super::patch::PatchForm;
+use super::pods::is_going;
 use super::registry::{Kind, find};
-use super::request::Request;
+use super::request::{Request, unparsable};
 use super::status::{Cause, Failure};
 use super::store::{Store, number, set, text, unset};
-use super::{identity, pods};
+use super::{delete, identity, quotas, validate};
 
 /// The longest `fieldManager` that the server takes.
 const FIELD_MANAGER_BYTES_MAX: usize = 128;
@@ -17,13 +19,17 @@ const FIELD_MANAGER_BYTES_MAX: usize = 128;
 pub(super) type Written = Result<(u16, Value), Failure>;
 
 /// The parameters that all writes share.
-struct WriteOptions {
-    dry_run: bool,
-    manager: String,
+pub(super) struct WriteOptions {
+    pub(super) dry_run: bool,
+    pub(super) manager: String,
 }
 
 impl WriteOptions {
-    fn parse(kind: &str, request: &Request, body: Option<&Value>) -> Result<Self, Failure> {
+    pub(super) fn parse(
+        kind: &str,
+        request: &Request,
+        body: Option<&Value>,
+    ) -> Result<Self, Failure> {
         let mut dry_run = request.query.all("dryRun");
         let in_body = body.and_then(|body| body.get("dryRun")).and_then(Value::as_array);
         dry_run.extend(in_body.into_iter().flatten().filter_map(Value::as_str));
@@ -45,20 +51,29 @@ impl WriteOptions {
     }
 }
 
+/// Which part of an object an update concerns; the rest stays as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    Status,
+}
+
 /// PATCH of one object.
 pub(super) fn patch(
     shared: &Shared,
     kind: &'static Kind,
     (namespace, name): (&str, &str),
     request: &Request,
+    part: Part,
 ) -> Written {
     let options = WriteOptions::parse("PatchOptions", request, None)?;
     let form = PatchForm::of(request.content_type.as_deref())?;
     let mut store = shared.store();
     let current =
         store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    let patched = form.apply(kind, name, &current, &request.body)?;
-    let object = update(shared, &mut store, kind, &current, patched, &options)?;
+    let patched = form.apply(kind, &kind.shown(&current), &request.body)?;
+    decodes(kind, &patched)?;
+    let object = update(shared, &mut store, (kind, part), &current, patched, &options)?;
     Ok((200, object))
 }
 
@@ -68,85 +83,16 @@ pub(super) fn replace(
     kind: &'static Kind,
     (namespace, name): (&str, &str),
     request: &Request,
+    part: Part,
 ) -> Written {
     let options = WriteOptions::parse("UpdateOptions", request, None)?;
     let object = body(request)?;
     let mut store = shared.store();
     let current =
         store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    let object = update(shared, &mut store, kind, &current, object, &options)?;
+    check_identity(kind, &current, &object)?;
+    let object = update(shared, &mut store, (kind, part), &current, object, &options)?;
     Ok((200, object))
-}
-
-/// GET, PUT and PATCH of the `scale` subresource.
-pub(super) fn scale(
-    shared: &Shared,
-    kind: &'static Kind,
-    (namespace, name): (&str, &str),
-    request: &Request,
-) -> Written {
-    let mut store = shared.store();
-    let current =
-        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    let now = scale_of(&current);
-    let (wanted, options) = match request.method {
-        http::Method::GET => return Ok((200, now)),
-        http::Method::PUT => (body(request)?, WriteOptions::parse("UpdateOptions", request, None)?),
-        _ => {
-            let options = WriteOptions::parse("PatchOptions", request, None)?;
-            let form = PatchForm::of(request.content_type.as_deref())?;
-            (form.apply(kind, name, &now, &request.body)?, options)
-        }
-    };
-    let replicas = wanted.pointer("/spec/replicas").cloned().unwrap_or(json!(0));
-    if !replicas.is_i64() && !replicas.is_u64() {
-        return Err(Failure::bad_request(format!(
-            "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal \
-             {replicas} into Go struct field ScaleSpec.spec.replicas of type int32"
-        )));
-    }
-    if number(&wanted, "/spec/replicas").is_some_and(|n| n < 0) {
-        let why = "must be greater than or equal to 0";
-        let cause = Cause::invalid("spec.replicas", &replicas.to_string(), why);
-        return Err(Failure::invalid_options("autoscaling", "Scale", name, &[cause]));
-    }
-    let mut object = (*current).clone();
-    set(&mut object, &["spec", "replicas"], replicas);
-    for field in ["resourceVersion", "uid"] {
-        let sent = text(&wanted, &format!("/metadata/{field}"));
-        if !sent.is_empty() {
-            set(&mut object, &["metadata", field], json!(sent));
-        }
-    }
-    let object = update(shared, &mut store, kind, &current, object, &options)?;
-    Ok((200, scale_of(&object)))
-}
-
-fn scale_of(object: &Value) -> Value {
-    let mut metadata = json!({});
-    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-        set(
-            &mut metadata,
-            &[field],
-            object.pointer(&format!("/metadata/{field}")).cloned().unwrap_or_default(),
-        );
-    }
-    let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-    let selector: Vec<String> = labels
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
-    json!({
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": metadata,
-        "spec": { "replicas": number(object, "/spec/replicas").unwrap_or(1) },
-        "status": {
-            "replicas": number(object, "/status/replicas").unwrap_or(0),
-            "selector": selector.join(","),
-        },
-    })
 }
 
 /// POST to a collection.
@@ -158,6 +104,17 @@ pub(super) fn create(
 ) -> Written {
     let options = WriteOptions::parse("CreateOptions", request, None)?;
     let mut object = body(request)?;
+    let (of, version) = (text(&object, "/kind"), text(&object, "/apiVersion"));
+    if !of.is_empty() && of != kind.kind {
+        let version = version.rsplit('/').next().unwrap_or_default();
+        return Err(Failure::bad_request(format!(
+            "{of} in version {version:?} cannot be handled as a {}: converting ({version}.{of}): \
+             unknown conversion",
+            kind.kind
+        )));
+    }
+    set(&mut object, &["kind"], json!(kind.kind));
+    set(&mut object, &["apiVersion"], json!(kind.api_version()));
     let namespace = match (kind.namespaced, namespace) {
         (true, None) => return Err(Failure::method_not_allowed()),
         (_, namespace) => namespace.unwrap_or_default(),
@@ -182,13 +139,28 @@ pub(super) fn create(
             _ => return Err(namespace_mismatch()),
         }
         let namespaces = find("", "v1", "namespaces");
-        if let Some(namespaces) = namespaces
-            && store.read(namespaces, "", namespace).is_none()
+        if let Some(namespaces) = namespaces {
+            let home = store.read(namespaces, "", namespace);
+            let home = home.ok_or_else(|| Failure::not_found(namespaces, namespace))?;
+            if is_going(&home) {
+                return Err(Failure::terminating(kind, &name, namespace));
+            }
+        }
+        if kind.is("", "pods")
+            && let Some(why) = quotas::refusal(&store, namespace, &object)
         {
-            return Err(Failure::not_found(namespaces, namespace));
+            return Err(Failure::forbidden(kind, &name, &why));
         }
     }
     check(kind, &name, &object)?;
+    let mut object = kind.kept(object);
+    if kind.subresources().iter().any(|(part, _)| *part == "status") {
+        unset(&mut object, &["status"]);
+    }
+    fill_defaults(kind, &mut object, shared.clock.now());
+    if !kind.custom && object.get("status").is_none() && !kind.subresources().is_empty() {
+        set(&mut object, &["status"], json!({}));
+    }
     if store.read(kind, namespace, &name).is_some() {
         return Err(Failure::already_exists(kind, &name));
     }
@@ -205,106 +177,44 @@ pub(super) fn create(
     }
     own(&mut object, kind, &options.manager, now, None);
     if options.dry_run {
-        return Ok((201, object));
+        return Ok((201, kind.shown(&object)));
     }
     let object = store.write(kind, object);
-    shared.wake(&mut store, kind, &object);
-    Ok((201, (*object).clone()))
+    if kind.is("", "namespaces") {
+        furnish(&mut store, &object, now);
+    }
+    shared.wake(&store, kind, &object);
+    Ok((201, kind.shown(&object)))
 }
 
-/// DELETE of one object.
-pub(super) fn delete(
-    shared: &Shared,
-    kind: &'static Kind,
-    (namespace, name): (&str, &str),
-    request: &Request,
-) -> Written {
-    let body: Value = if request.body.is_empty() { json!({}) } else { body(request)? };
-    let options = WriteOptions::parse("DeleteOptions", request, Some(&body))?;
-    let mut store = shared.store();
-    let current =
-        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
-    for (field, label, meta) in
-        [("uid", "UID", "uid"), ("resourceVersion", "ResourceVersion", "resourceVersion")]
-    {
-        let wanted = text(&body, &format!("/preconditions/{field}"));
-        let found = text(&current, &format!("/metadata/{meta}"));
-        if !wanted.is_empty() && wanted != found {
-            let why = format!(
-                "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: \
-                 {found}"
-            );
-            return Err(Failure::conflict(kind, name, &why));
+/// Gives a new namespace what the server's controllers put into each.
+fn furnish(store: &mut Store, namespace: &Value, now: Timestamp) {
+    let namespace = text(namespace, "/metadata/name");
+    let certificate = json!({ "ca.crt": "" });
+    for (plural, name, data) in [
+        ("serviceaccounts", "default", None),
+        ("configmaps", "kube-root-ca.crt", Some(certificate)),
+    ] {
+        let Some(kind) = find("", "v1", plural) else { continue };
+        let version = store.version().to_string();
+        let mut object = json!({
+            "apiVersion": kind.api_version(),
+            "kind": kind.kind,
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": identity::uid(&[plural, namespace, name, &version]),
+                "creationTimestamp": seconds(now),
+            },
+        });
+        if let Some(data) = data {
+            set(&mut object, &["data"], data);
         }
-    }
-    if kind.is("", "pods") {
-        let grace = number(&body, "/gracePeriodSeconds")
-            .or_else(|| number(&current, "/spec/terminationGracePeriodSeconds"))
-            .unwrap_or(30);
-        let going = pods::terminating(&current, shared.clock.now(), grace);
-        if options.dry_run {
-            return Ok((200, going));
-        }
-        let already = current.pointer("/metadata/deletionTimestamp").is_some();
-        let going = if already { current } else { store.write(kind, going) };
-        if grace == 0 {
-            pods::remove(&mut store, namespace, name);
-        }
-        shared.wake(&mut store, kind, &going);
-        return Ok((200, (*going).clone()));
-    }
-    if !options.dry_run {
-        remove_with_dependents(&mut store, kind, namespace, name);
-    }
-    let mut details = json!({
-        "name": name,
-        "kind": kind.plural,
-        "uid": text(&current, "/metadata/uid"),
-    });
-    if !kind.group.is_empty() {
-        set(&mut details, &["group"], json!(kind.group));
-    }
-    let status = json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
-        "details": details,
-    });
-    Ok((200, status))
-}
-
-/// Deletes an object and whatever it owned: a namespace its contents, a workload its pods.
-fn remove_with_dependents(store: &mut Store, kind: &'static Kind, namespace: &str, name: &str) {
-    let mut doomed = vec![(kind, namespace.to_owned(), name.to_owned())];
-    while let Some((kind, namespace, name)) = doomed.pop() {
-        let Some(gone) = store.remove(kind, &namespace, &name) else { continue };
-        let uid = text(&gone, "/metadata/uid");
-        for other in super::registry::KINDS {
-            let inside = kind.is("", "namespaces").then_some(name.as_str());
-            let owned = |object: &Value| {
-                object
-                    .pointer("/metadata/ownerReferences")
-                    .and_then(Value::as_array)
-                    .is_some_and(|owners| owners.iter().any(|o| text(o, "/uid") == uid))
-            };
-            let within = |object: &Value| {
-                inside.is_some_and(|inside| text(object, "/metadata/namespace") == inside)
-            };
-            doomed.extend(
-                store
-                    .all(other, None)
-                    .filter(|(_, object)| within(object) || (!uid.is_empty() && owned(object)))
-                    .map(|(_, object)| {
-                        let at = |field: &str| text(object, field).to_owned();
-                        (other, at("/metadata/namespace"), at("/metadata/name"))
-                    }),
-            );
-        }
+        store.write(kind, object);
     }
 }
 
-fn body(request: &Request) -> Result<Value, Failure> {
+pub(super) fn body(request: &Request) -> Result<Value, Failure> {
     match request.content_type.as_deref() {
         None | Some("application/json") => {}
         Some(_) => return Err(Failure::unsupported_media_type("application/json")),
@@ -326,27 +236,53 @@ fn namespace_mismatch() -> Failure {
 }
 
 fn check(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
-    if number(object, "/spec/replicas").is_some_and(|n| n < 0) {
-        let value = object.pointer("/spec/replicas").cloned().unwrap_or_default().to_string();
-        let why = "must be greater than or equal to 0";
-        let cause = Cause::invalid("spec.replicas", &value, why);
-        return Err(Failure::invalid(kind, name, &[cause]));
+    let version = text(object, "/metadata/resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        return Err(Failure::unknown(unparsable("ParseUint", version)));
+    }
+    if let Some(value) = object.pointer("/spec/replicas").filter(|v| v.is_string()) {
+        return Err(Failure::bad_request(format!(
+            "{0} in version {1:?} cannot be handled as a {0}: json: cannot unmarshal {value} into \
+             Go struct field {0}Spec.spec.replicas of type int32",
+            kind.kind, kind.version
+        )));
     }
     kind.check(object).map_err(|error| {
         Failure::bad_request(format!(
             "{0} in version {1:?} cannot be handled as a {0}: {error}",
             kind.kind, kind.version
         ))
+    })?;
+    let faults = validate::faults(kind, object);
+    if faults.is_empty() { Ok(()) } else { Err(Failure::invalid(kind, name, &faults)) }
+}
+
+/// Whether what a patch made can still be read as its kind.
+fn decodes(kind: &Kind, patched: &Value) -> Result<(), Failure> {
+    kind.check(patched).map_err(|error| {
+        let cause = Cause::invalid("patch", "\"..\"", &error.to_string());
+        Failure::invalid_options("", "", "", &[cause])
     })
 }
 
+/// A whole object with another UID is another object.
+pub(super) fn check_identity(kind: &Kind, current: &Value, object: &Value) -> Result<(), Failure> {
+    let (uid, found) = (text(object, "/metadata/uid"), text(current, "/metadata/uid"));
+    if uid.is_empty() || uid == found {
+        return Ok(());
+    }
+    let why =
+        format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
+    Err(Failure::conflict(kind, text(current, "/metadata/name"), &why))
+}
+
 /// Puts a changed object in the place of `current`, by the rules that every update obeys.
-fn update(
+pub(super) fn update(
     shared: &Shared,
     store: &mut Store,
-    kind: &'static Kind,
+    (kind, part): (&'static Kind, Part),
     current: &Value,
-    mut object: Value,
+    object: Value,
     options: &WriteOptions,
 ) -> Result<Value, Failure> {
     let name = text(current, "/metadata/name");
@@ -370,11 +306,22 @@ fn update(
         let cause = Cause::invalid("metadata.uid", &format!("{uid:?}"), "field is immutable");
         return Err(Failure::invalid(kind, name, &[cause]));
     }
-    keep(&mut object, current, kind);
     check(kind, name, &object)?;
+    let mut object = kind.kept(object);
+    match part {
+        Part::Whole => keep(&mut object, current, kind),
+        Part::Status => {
+            let status = object.get("status").cloned();
+            object = current.clone();
+            match status {
+                Some(status) => set(&mut object, &["status"], status),
+                None => unset(&mut object, &["status"]),
+            }
+        }
+    }
     immutable(kind, name, current, &object)?;
     if &object == current {
-        return Ok(object);
+        return Ok(kind.shown(&object));
     }
     if kind.counts_generation() && is_new_generation(kind, current, &object) {
         let next = number(current, "/metadata/generation").unwrap_or(0) + 1;
@@ -382,17 +329,19 @@ fn update(
     }
     own(&mut object, kind, &options.manager, shared.clock.now(), Some(current));
     if options.dry_run {
-        return Ok(object);
+        return Ok(kind.shown(&object));
     }
     let object = store.write(kind, object);
+    delete::finish(store, kind, &object, shared.clock.now());
     shared.wake(store, kind, &object);
-    Ok((*object).clone())
+    Ok(kind.shown(&object))
 }
 
 /// Restores what an update of the main resource never changes.
 fn keep(object: &mut Value, current: &Value, kind: &Kind) {
-    set(object, &["kind"], json!(kind.kind));
-    set(object, &["apiVersion"], json!(kind.api_version()));
+    for field in ["kind", "apiVersion"] {
+        set(object, &[field], current.get(field).cloned().unwrap_or_default());
+    }
     for field in [
         "namespace",
         "uid",

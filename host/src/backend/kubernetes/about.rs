@@ -9,7 +9,7 @@ use super::convert::text;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct About<'a> {
     /// In the singular and in small letters: `pod`.
-    pub(super) kind: &'static str,
+    pub(super) kind: &'a str,
     /// `None` for a list.
     pub(super) name: Option<&'a str>,
     /// `None` for an object of the cluster, and for a list over all namespaces.
@@ -19,11 +19,11 @@ pub(super) struct About<'a> {
 }
 
 impl<'a> About<'a> {
-    pub(super) fn object(kind: &'static str, namespace: Option<&'a str>, name: &'a str) -> Self {
+    pub(super) fn object(kind: &'a str, namespace: Option<&'a str>, name: &'a str) -> Self {
         Self { kind, name: Some(name), namespace, write: false }
     }
 
-    pub(super) fn list(kind: &'static str, namespace: Option<&'a str>) -> Self {
+    pub(super) fn list(kind: &'a str, namespace: Option<&'a str>) -> Self {
         Self { kind, name: None, namespace, write: false }
     }
 
@@ -66,6 +66,7 @@ impl<'a> About<'a> {
                 caller: "this server cannot connect to the cluster; its operator can say more",
                 internal: error.to_string(),
             },
+            Failure::NotRecorded(error) => error,
             Failure::TimedOut => self.unavailable(
                 "the cluster did not answer in time; try again later",
                 "no answer within the deadline",

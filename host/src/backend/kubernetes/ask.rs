@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connect::{ConnectError, Link, credentials_problem};
 use super::convert::text;
+use crate::capability::CapabilityError;
 
 /// A request with its retries. An operator waits for the answer, and one tool call makes several.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -28,10 +29,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(2);
 /// 1.5 MiB. Four such answers at once must fit into a small pod's memory, decoded.
 const RESPONSE_BYTES_MAX: usize = 32 << 20;
 
-/// Where reading a log ends that keeps coming. The lines that are kept are the last, so everything
-/// before them must be read; 5,000 lines of ordinary length are 1 MiB.
-const LOG_READ_BYTES_MAX: usize = 64 << 20;
-
 /// An error's body: a `Status` is seldom over 1 KiB, and only its message is used.
 const STATUS_BYTES_MAX: usize = 64 << 10;
 
@@ -45,6 +42,8 @@ pub(super) enum Failure {
     Answered(ErrorAnswer),
     /// There is no client.
     Connect(ConnectError),
+    /// It is not on record, so it was not sent.
+    NotRecorded(CapabilityError),
     /// The deadline passed.
     TimedOut,
     /// The credentials could not be renewed.
@@ -81,8 +80,6 @@ impl std::fmt::Display for ErrorAnswer {
 pub(super) enum Take {
     /// All of it; too much is a failure.
     Whole,
-    /// The last so many bytes.
-    Newest(usize),
     /// None: that the server said yes is enough.
     Nothing,
 }
@@ -90,9 +87,7 @@ pub(super) enum Take {
 /// What was taken.
 #[derive(Debug)]
 pub(super) struct Taken {
-    pub(super) bytes: Vec<u8>,
-    /// Whether older bytes were dropped.
-    pub(super) cut: bool,
+    bytes: Vec<u8>,
 }
 
 impl Taken {
@@ -111,19 +106,12 @@ impl Link {
         request: Request<Vec<u8>>,
         take: Take,
     ) -> Result<Taken, Failure> {
-        let attempts = async {
-            for pause in PAUSES {
-                match self.once(request.clone(), take).await {
-                    Err(failure) => match failure.pause_before_retry(pause) {
-                        Some(pause) => sleep(pause).await,
-                        None => return Err(failure),
-                    },
-                    taken => return taken,
-                }
-            }
-            self.once(request.clone(), take).await
-        };
-        timeout(REQUEST_DEADLINE, attempts).await.unwrap_or(Err(Failure::TimedOut))
+        retried(|| self.once(request.clone(), take)).await
+    }
+
+    /// Sends a read whose answer is taken as it comes. The deadline is that of its beginning.
+    pub(super) async fn open(&self, request: Request<Vec<u8>>) -> Result<Body, Failure> {
+        retried(|| self.answered(request.clone())).await
     }
 
     /// Sends a write, once: nobody can know whether one without an answer was executed.
@@ -136,21 +124,47 @@ impl Link {
     }
 
     async fn once(&self, request: Request<Vec<u8>>, take: Take) -> Result<Taken, Failure> {
+        let body = self.answered(request).await?;
+        match take {
+            Take::Whole => whole(body).await,
+            Take::Nothing => Ok(Taken { bytes: Vec::new() }),
+        }
+    }
+
+    /// Asks; the body of a good answer is still to come.
+    async fn answered(&self, request: Request<Vec<u8>>) -> Result<Body, Failure> {
         let client = self.client().await?;
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        self.note(request.method().as_str(), path).await.map_err(Failure::NotRecorded)?;
         let response =
             client.send(request.map(Body::from)).await.map_err(|error| sending_failed(&error))?;
         if response.status().is_success() {
-            return match take {
-                Take::Whole => whole(response.into_body()).await,
-                Take::Newest(bytes_max) => newest(response.into_body(), bytes_max).await,
-                Take::Nothing => Ok(Taken { bytes: Vec::new(), cut: false }),
-            };
+            return Ok(response.into_body());
         }
         if response.status() == StatusCode::UNAUTHORIZED {
             self.forget().await;
         }
         Err(Failure::Answered(error_answer(response).await))
     }
+}
+
+/// Repeats what is harmless to repeat, until the deadline.
+async fn retried<T, F: Future<Output = Result<T, Failure>>>(
+    attempt: impl Fn() -> F,
+) -> Result<T, Failure> {
+    let attempts = async {
+        for pause in PAUSES {
+            match attempt().await {
+                Err(failure) => match failure.pause_before_retry(pause) {
+                    Some(pause) => sleep(pause).await,
+                    None => return Err(failure),
+                },
+                done => return done,
+            }
+        }
+        attempt().await
+    };
+    timeout(REQUEST_DEADLINE, attempts).await.unwrap_or(Err(Failure::TimedOut))
 }
 
 impl Failure {
@@ -165,6 +179,7 @@ impl Failure {
             Self::Answered(answer) => (answer.code >= 500).then_some(pause),
             Self::Transport(_) => Some(pause),
             Self::Connect(_)
+            | Self::NotRecorded(_)
             | Self::TimedOut
             | Self::Credentials(_)
             | Self::Garbage(_)
@@ -198,7 +213,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text::prefix(&said, SAID_BYTES_MAX).to_owned()
 }
 
-async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, Failure>> {
+/// The next piece of a body. Dropping the future loses none.
+pub(super) async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, Failure>> {
     loop {
         match body.frame().await? {
             // Trailers say nothing that we use.
@@ -221,26 +237,7 @@ async fn whole(mut body: Body) -> Result<Taken, Failure> {
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Taken { bytes, cut: false })
-}
-
-async fn newest(mut body: Body, bytes_max: usize) -> Result<Taken, Failure> {
-    let mut bytes: Vec<u8> = Vec::new();
-    let mut seen = 0;
-    while let Some(chunk) = next_chunk(&mut body).await {
-        let chunk = chunk?;
-        seen += chunk.len();
-        if seen > LOG_READ_BYTES_MAX {
-            return Err(Failure::TooLarge { bytes_max: LOG_READ_BYTES_MAX });
-        }
-        bytes.extend_from_slice(&chunk);
-        // Only once in a while, so that a byte is moved a bounded number of times.
-        if bytes.len() > bytes_max.saturating_mul(2) {
-            bytes.drain(..bytes.len() - bytes_max);
-        }
-    }
-    bytes.drain(..bytes.len().saturating_sub(bytes_max));
-    Ok(Taken { cut: seen > bytes.len(), bytes })
+    Ok(Taken { bytes })
 }
 
 /// The part of a `Status` that we use.

@@ -13,7 +13,8 @@ use tokio::time::timeout;
 
 use super::ask::{Failure, REQUEST_DEADLINE};
 use super::convert::text;
-use crate::capability::Clock;
+use super::discover::Discovered;
+use crate::capability::{CapabilityError, Clock, Journal, origin};
 use crate::domain::name::ClusterName;
 
 /// TCP and TLS together. Half of a request's deadline: a server that takes longer than this to
@@ -91,7 +92,9 @@ pub(super) struct Link {
     name: ClusterName,
     connection: Connection,
     clock: Arc<dyn Clock>,
+    journal: Option<Arc<dyn Journal>>,
     slot: Mutex<Slot>,
+    pub(super) discovered: Discovered,
 }
 
 #[derive(Default)]
@@ -122,7 +125,21 @@ impl Link {
             }
         };
         let slot = Mutex::new(Slot { ready, pending: None });
-        Ok(Self { name, connection, clock, slot })
+        Ok(Self { name, connection, clock, journal: None, slot, discovered: Discovered::default() })
+    }
+
+    pub(super) fn note_in(&mut self, journal: Arc<dyn Journal>) {
+        self.journal = Some(journal);
+    }
+
+    /// Puts a request on record, with the call that it is made for.
+    pub(super) async fn note(&self, method: &str, path: &str) -> Result<(), CapabilityError> {
+        match &self.journal {
+            Some(journal) => {
+                journal.request(&self.name, method, path, origin::call().as_ref()).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// The client; made now if there is none, or if its certificate has expired.

@@ -65,7 +65,16 @@ impl Link {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        let request = Request::new(K::url_path(&(), about.namespace))
+        self.chunk(&K::url_path(&(), about.namespace), params).await
+    }
+
+    /// One page of what is served under a path.
+    pub(super) async fn chunk<K: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &ListParams,
+    ) -> Result<Chunk<K>, Failure> {
+        let request = Request::new(path)
             .list(params)
             .map_err(|error| Failure::Unsendable(error.to_string()))?;
         let answer: ListAnswer<K> = self.read(request, Take::Whole).await?.decode()?;
@@ -84,12 +93,27 @@ impl Link {
     pub(super) async fn all<K, T>(
         &self,
         about: &About<'_>,
+        params: ListParams,
+        max: usize,
+        convert: impl FnMut(&K) -> Option<T> + Send,
+    ) -> Result<All<T>, Failure>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync,
+        T: Send,
+    {
+        self.all_of(&K::url_path(&(), about.namespace), params, max, convert).await
+    }
+
+    /// The same of what is served under a path.
+    pub(super) async fn all_of<K, T>(
+        &self,
+        path: &str,
         mut params: ListParams,
         max: usize,
         mut convert: impl FnMut(&K) -> Option<T> + Send,
     ) -> Result<All<T>, Failure>
     where
-        K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync,
+        K: DeserializeOwned + Send + Sync,
         T: Send,
     {
         let limit = *params.limit.get_or_insert(CHUNK);
@@ -97,7 +121,7 @@ impl Link {
         let mut seen = 0;
         // A server that gives fewer than it is asked for, or none, must not keep us here for ever.
         for _ in 0..2 * max.div_ceil(limit.max(1) as usize) {
-            let chunk = match self.page::<K>(about, &params).await {
+            let chunk = match self.chunk::<K>(path, &params).await {
                 Ok(chunk) => chunk,
                 // Listing took longer than the server remembers; what came is from one moment.
                 Err(Failure::Answered(answer)) if answer.code == 410 && seen > 0 => break,

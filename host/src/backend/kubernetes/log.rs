@@ -1,15 +1,20 @@
-//! Reading a container's log: the newest lines, within a bound of bytes.
+//! Reading a container's log, as it comes.
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
 use kube::api::LogParams;
+use kube::client::Body;
 use kube::core::Request;
+use tokio::time::timeout;
 
 use super::Clusters;
 use super::about::About;
-use super::ask::{Failure, Take};
+use super::ask::{Failure, REQUEST_DEADLINE, next_chunk};
 use crate::capability::CapabilityError;
-use crate::capability::kubernetes::{LogQuery, RawLog};
+use crate::capability::logs::{LogPieces, LogQuery, OpenLog};
+use crate::domain::name::{Namespace, ObjectName};
 
 /// By which a pod says which of its containers is meant.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -18,36 +23,64 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 const NAMED_MAX: usize = 20;
 
 impl Clusters {
-    pub(super) async fn read_log(&self, query: &LogQuery) -> Result<RawLog, CapabilityError> {
+    pub(super) async fn open(&self, query: &LogQuery) -> Result<OpenLog, CapabilityError> {
         let about = About::object("pod", Some(query.namespace.as_str()), query.pod.as_str());
         let container = match &query.container {
             Some(container) => container.as_str().to_owned(),
             None => container_of(&self.get::<Pod>(&query.cluster, &about).await?)?,
         };
-        // One line more than wanted tells whether there is more. The server's own bound of bytes
-        // is of no use: it keeps the oldest.
+        // The server's own bound of bytes is of no use: it keeps the oldest.
         let params = LogParams {
             container: Some(container.clone()),
+            follow: query.follow,
             previous: query.previous,
             since_seconds: query.since_s.map(i64::from),
-            tail_lines: Some(i64::from(query.tail_lines) + 1),
+            tail_lines: query.tail_lines.map(i64::from),
             timestamps: query.timestamps,
             ..LogParams::default()
         };
         let request = Request::new(Pod::url_path(&(), about.namespace))
             .logs(query.pod.as_str(), &params)
             .map_err(|error| about.explain(Failure::Unsendable(error.to_string())))?;
-        let taken = self
-            .link(&query.cluster)?
-            .read(request, Take::Newest(query.bytes_max))
-            .await
-            .map_err(|failure| about.explain(failure))?;
-        let mut bytes = taken.bytes;
-        if taken.cut {
-            drop_broken_line(&mut bytes);
+        let link = self.link(&query.cluster)?;
+        let body = link.open(request).await.map_err(|failure| about.explain(failure))?;
+        let pieces = Pieces {
+            body: Some(body),
+            namespace: query.namespace.clone(),
+            pod: query.pod.clone(),
+            waits_for_lines: query.follow,
+        };
+        Ok(OpenLog { container, pieces: Box::new(pieces) })
+    }
+}
+
+/// A log's body. A failure ends it.
+struct Pieces {
+    body: Option<Body>,
+    namespace: Namespace,
+    pod: ObjectName,
+    /// Silence is no failure where new lines are waited for.
+    waits_for_lines: bool,
+}
+
+#[async_trait]
+impl LogPieces for Pieces {
+    async fn next(&mut self) -> Option<Result<Bytes, CapabilityError>> {
+        let body = self.body.as_mut()?;
+        let piece = if self.waits_for_lines {
+            next_chunk(body).await
+        } else {
+            let in_time = timeout(REQUEST_DEADLINE, next_chunk(body)).await;
+            in_time.unwrap_or(Some(Err(Failure::TimedOut)))
+        };
+        match piece? {
+            Ok(bytes) => Some(Ok(bytes)),
+            Err(failure) => {
+                self.body = None;
+                let about = About::object("pod", Some(self.namespace.as_str()), self.pod.as_str());
+                Some(Err(about.explain(failure)))
+            }
         }
-        let is_tailed = keep_lines(&mut bytes, query.tail_lines as usize);
-        Ok(RawLog { container, bytes, truncated: taken.cut || is_tailed })
     }
 }
 
@@ -88,64 +121,12 @@ fn list(names: &[&str]) -> String {
     quoted.join(", ")
 }
 
-/// Drops what is left of a line whose beginning was cut off, unless there is nothing else.
-fn drop_broken_line(bytes: &mut Vec<u8>) {
-    let next = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    if next < bytes.len() {
-        bytes.drain(..next);
-    }
-}
-
-/// Keeps the last lines; true where there were more.
-fn keep_lines(bytes: &mut Vec<u8>, lines_max: usize) -> bool {
-    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-    let mut starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
-    // What ends the last line starts none.
-    if starts.last() == Some(&bytes.len()) {
-        starts.pop();
-    }
-    let excess = starts.len().saturating_sub(lines_max);
-    if excess == 0 {
-        return false;
-    }
-    let keep_from = starts.get(excess).copied().unwrap_or(bytes.len());
-    bytes.drain(..keep_from);
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::super::convert::object;
     use super::*;
-
-    #[test]
-    fn keeps_the_last_lines() {
-        for (text, lines_max, expected, truncated) in [
-            ("", 2, "", false),
-            ("a\n", 2, "a\n", false),
-            ("a\nb", 2, "a\nb", false),
-            ("a\nb\n", 2, "a\nb\n", false),
-            ("a\nb\nc\n", 2, "b\nc\n", true),
-            ("a\nb\nc", 2, "b\nc", true),
-            ("\n\n\n", 2, "\n\n", true),
-            ("a\n", 0, "", true),
-        ] {
-            let mut bytes = text.as_bytes().to_vec();
-            assert_eq!(keep_lines(&mut bytes, lines_max), truncated, "{text:?}");
-            assert_eq!(bytes, expected.as_bytes(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn drops_a_broken_line_unless_it_is_all_there_is() {
-        for (text, expected) in [("oken\nb\n", "b\n"), ("oken\n", "oken\n"), ("oken", "oken")] {
-            let mut bytes = text.as_bytes().to_vec();
-            drop_broken_line(&mut bytes);
-            assert_eq!(bytes, expected.as_bytes());
-        }
-    }
 
     #[test]
     fn chooses_the_container_as_kubectl_does() {

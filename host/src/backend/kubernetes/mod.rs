@@ -1,4 +1,4 @@
-//! Kubernetes, through kube: what the ports `Kubernetes` and `Workloads` promise, on real clusters.
+//! Kubernetes, through kube: what the ports `Kubernetes` and `Writer` promise, on real clusters.
 //!
 //! Owns: connections, requests and their bounds, and the way from the API server's objects to our
 //! records. Must not: decide who may do what, or redact; whatever it returns is still hostile text.
@@ -6,15 +6,20 @@
 
 mod about;
 mod ask;
+mod compare;
 mod connect;
 mod convert;
+mod discover;
 mod fetch;
+mod history;
+mod item;
 mod log;
-mod plan;
+mod metrics;
+mod objects;
 mod read;
-mod restart;
-mod warn;
+mod rights;
 mod workload;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +29,7 @@ use std::sync::Arc;
 
 pub use connect::{ConnectError, Connection};
 
-use crate::capability::{CapabilityError, Clock};
+use crate::capability::{CapabilityError, Clock, Journal};
 use crate::domain::name::ClusterName;
 use connect::Link;
 
@@ -59,6 +64,15 @@ impl Clusters {
             }
         }
         if problems.is_empty() { Ok(Self { links, clock }) } else { Err(problems) }
+    }
+
+    /// Has every request noted before it is sent.
+    #[must_use]
+    pub fn with_journal(mut self, journal: &Arc<dyn Journal>) -> Self {
+        for link in self.links.values_mut() {
+            link.note_in(Arc::clone(journal));
+        }
+        self
     }
 
     fn link(&self, cluster: &ClusterName) -> Result<&Link, CapabilityError> {

@@ -7,13 +7,16 @@ use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 
 use super::about::About;
+use super::ask::Failure;
+use super::fetch::Chunk;
 use super::workload::{self, Workload};
 use super::{Clusters, convert};
 use crate::capability::CapabilityError;
 use crate::capability::kubernetes::{
-    Deployment, EVENTS_MAX, EventQuery, Events, Kubernetes, List, LogQuery, NamespaceState, Node,
-    Page, Pod, RawLog, Rollout,
+    Deployment, EVENTS_MAX, EventQuery, Events, Kubernetes, List, NamespaceState, Node, Page, Pod,
+    Rollout,
 };
+use crate::capability::logs::{LogQuery, OpenLog};
 use crate::domain::name::{ClusterName, Namespace, ObjectName};
 use crate::domain::write::WorkloadRef;
 
@@ -90,8 +93,22 @@ impl Kubernetes for Clusters {
             .map_err(|failure| workload::about(target).explain(failure))
     }
 
-    async fn log(&self, query: &LogQuery) -> Result<RawLog, CapabilityError> {
-        self.read_log(query).await
+    async fn pod_selector(&self, target: &WorkloadRef) -> Result<String, CapabilityError> {
+        let taken = self.link(&target.cluster)?.workload(target).await;
+        let workload = taken
+            .and_then(|taken| Workload::decode(target.kind, &taken))
+            .map_err(|failure| workload::about(target).explain(failure))?;
+        let selector = workload.selector().map(convert::deployment::selector).unwrap_or_default();
+        if selector.is_empty() {
+            // To a list it would mean every pod of the namespace.
+            let why = "a workload without a selector that can be read".to_owned();
+            return Err(workload::about(target).explain(Failure::Garbage(why)));
+        }
+        Ok(selector)
+    }
+
+    async fn open_log(&self, query: &LogQuery) -> Result<OpenLog, CapabilityError> {
+        self.open(query).await
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Events, CapabilityError> {
@@ -128,36 +145,46 @@ impl Clusters {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        if list.continue_token.as_ref().is_some_and(|token| token.len() > CONTINUE_BYTES_MAX) {
-            return Err(CapabilityError::InvalidArgument(format!(
-                "the page token is longer than {CONTINUE_BYTES_MAX} bytes"
-            )));
-        }
-        // To the API server a limit of 0 means no limit.
-        let limit = list.limit.max(1);
-        let params = ListParams {
-            label_selector: list.label_selector.clone(),
-            limit: Some(limit),
-            continue_token: list.continue_token.clone(),
-            ..ListParams::default()
-        };
+        let params = list_params(list)?;
         let chunk = self
             .link(&list.cluster)?
             .page::<K>(about, &params)
             .await
             .map_err(|failure| about.explain(failure))?;
-        if chunk.items.len() > limit as usize {
-            return Err(CapabilityError::LimitExceeded(format!(
-                "the cluster does not page its answers and gave more than {limit} objects; narrow \
-                 the list by namespace or by label selector"
-            )));
-        }
+        let chunk = checked(chunk, list.limit.max(1))?;
         Ok(Page {
             items: chunk.items.iter().map(convert).collect(),
             continue_token: chunk.continue_token,
             remaining: chunk.remaining,
         })
     }
+}
+
+/// What the API server is asked.
+pub(super) fn list_params(list: &List) -> Result<ListParams, CapabilityError> {
+    if list.continue_token.as_ref().is_some_and(|token| token.len() > CONTINUE_BYTES_MAX) {
+        return Err(CapabilityError::InvalidArgument(format!(
+            "the page token is longer than {CONTINUE_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(ListParams {
+        label_selector: list.label_selector.clone(),
+        // To the API server a limit of 0 means no limit.
+        limit: Some(list.limit.max(1)),
+        continue_token: list.continue_token.clone(),
+        ..ListParams::default()
+    })
+}
+
+/// The page, if the server kept to what it was asked.
+pub(super) fn checked<K>(chunk: Chunk<K>, limit: u32) -> Result<Chunk<K>, CapabilityError> {
+    if chunk.items.len() > limit as usize {
+        return Err(CapabilityError::LimitExceeded(format!(
+            "the cluster does not page its answers and gave more than {limit} objects; narrow the \
+             list by namespace or by label selector"
+        )));
+    }
+    Ok(chunk)
 }
 
 fn namespace_of(list: &List) -> Option<&str> {

@@ -13,7 +13,7 @@ use crate::capability::kubernetes::Rollout;
 use crate::domain::write::{WorkloadKind, WorkloadRef};
 
 /// The label of a pod that repeats what its replica set's name ends in.
-const TEMPLATE_HASH: &str = "pod-template-hash";
+pub(super) const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// A workload.
 pub(super) enum Workload {

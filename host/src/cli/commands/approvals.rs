@@ -13,7 +13,7 @@ use crate::cli::table::{Cell, Table, Tone, printable};
 use crate::config::{Config, ConfigError};
 use crate::domain::name::ApprovalId;
 use crate::governance::approval::{
-    Answer as Reply, ApprovalError, ApprovalFile, Ended, Folder, Status,
+    Answer as Reply, ApprovalError, ApprovalFile, BudgetFile, Ended, Folder, PlanFile, Status,
 };
 use crate::wiring::APPROVALS_DIR;
 
@@ -85,9 +85,53 @@ fn list(desk: &Desk, folder: &Folder, now: &str, over_too: bool) -> Answer {
 }
 
 fn what(request: &ApprovalFile) -> String {
-    let target = &request.plan.target;
-    let object = format!("{}/{}", target.namespace, target.name);
-    format!("{} {} {object} in {}", request.plan.verb, target.kind, target.cluster)
+    let plan = &request.plan;
+    let target = &plan.target;
+    let place = target.namespace.as_ref().map(|name| format!("{name}/")).unwrap_or_default();
+    let object = format!("{} {place}{} in {}", target.kind, target.name, target.cluster);
+    let to = match (plan.replicas, plan.revision) {
+        (Some(replicas), _) => format!(" to {}", counted(replicas, "replica")),
+        (None, Some(revision)) => format!(" to revision {revision}"),
+        (None, None) => String::new(),
+    };
+    format!("{} {object}{to}", plan.verb)
+}
+
+fn counted(n: u32, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Which state of the object was planned with.
+fn version(plan: &PlanFile) -> String {
+    match (plan.generation, &plan.content) {
+        (Some(generation), _) => format!(", generation {generation}"),
+        (None, Some(content)) => format!(", specification sha256:{content}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// Whom it meets.
+fn blast(plan: &PlanFile) -> Vec<String> {
+    let does = match plan.verb.as_str() {
+        "restart" | "rollback" | "resume" => "replaces",
+        _ => "ends",
+    };
+    let mut lines = vec![format!("{does} {}", counted(plan.pods_total, "pod"))];
+    lines.extend(plan.pods.iter().map(|pod| format!("  {pod}")));
+    if let Some(owner) = &plan.owner {
+        lines.push(format!("its successor is made by {owner}"));
+    }
+    if let Some(left) = plan.replicas_left {
+        lines.push(format!("leaves at least {} meanwhile", counted(left, "replica")));
+    }
+    for BudgetFile { name, allowed, healthy, desired_healthy } in &plan.budgets {
+        lines.push(format!(
+            "disruption budget {name}: {} allowed now, {healthy} healthy of {desired_healthy} \
+             needed",
+            counted(*allowed, "disruption")
+        ));
+    }
+    lines.iter().map(|line| printable(line)).collect()
 }
 
 fn show(desk: &Desk, folder: &Folder, id: &ApprovalId, now: &str) -> Answer {
@@ -118,7 +162,7 @@ fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<
         fact("asked by", &request.principal),
         fact("through", &format!("{} of plugin {}", request.tool, request.plugin)),
         fact("code", &format!("sha256:{}", request.digest)),
-        fact("object", &format!("uid {}, generation {}", plan.uid, plan.generation)),
+        fact("object", &format!("uid {}{}", plan.uid, version(plan))),
         fact("requested", &request.requested),
         fact("expires", &request.expires),
     ];
@@ -126,7 +170,9 @@ fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<
         lines.push(fact("caller says", &format!(" “{reason}”")));
     }
     lines.push(String::new());
-    lines.push("changes".to_owned());
+    if !plan.changes.is_empty() {
+        lines.push("changes".to_owned());
+    }
     for (path, before, after) in &plan.changes {
         lines.push(format!("  {}", printable(path)));
         if let Some(before) = before {
@@ -136,8 +182,7 @@ fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<
             lines.push(Tone::Good.paint(&format!("  + {}", printable(after))));
         }
     }
-    lines.push(format!("replaces {} pods", plan.pods_total));
-    lines.extend(plan.pods.iter().map(|pod| format!("  {}", printable(pod))));
+    lines.extend(blast(plan));
     for warning in &plan.warnings {
         lines.push(Tone::Warning.paint(&format!("! {}", printable(warning))));
     }
@@ -177,5 +222,108 @@ impl From<ApprovalError> for Complaint {
             ApprovalError::Io(_) => "`state_dir` says where approvals lie; only their owner may",
         };
         Self::new(error.to_string(), hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::domain::write::{
+        Body, Budget, Change, Owner, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget,
+    };
+
+    fn web() -> WriteTarget {
+        let (cluster, kind) = ("prod".parse().unwrap(), WorkloadKind::Deployment);
+        let (namespace, name) = ("shop".parse().unwrap(), "web".parse().unwrap());
+        WorkloadRef { cluster, kind, namespace, name }.into()
+    }
+
+    fn plan(verb: Verb, target: WriteTarget, change: Option<(&str, &str, &str)>) -> Plan {
+        let change = change.map(|(path, before, after)| Change {
+            path: path.to_owned(),
+            before: (!before.is_empty()).then(|| before.to_owned()),
+            after: (!after.is_empty()).then(|| after.to_owned()),
+        });
+        Plan {
+            verb,
+            target,
+            uid: "u1".to_owned(),
+            version: Version::Generation(3),
+            changes: change.into_iter().collect(),
+            pods: Vec::new(),
+            pods_total: 0,
+            replicas_left: None,
+            budgets: Vec::new(),
+            warnings: Vec::new(),
+            owner: None,
+            body: Body::new("{}"),
+        }
+    }
+
+    /// What is shown of the plan itself, without the lines that are the same for all.
+    fn check(plan: &Plan, expected: &Expect) {
+        let request = ApprovalFile {
+            id: "k7dm4q2xk7dm4q2x".to_owned(),
+            instance: "suite".to_owned(),
+            call: "call000000000001".to_owned(),
+            principal: "ada@os".to_owned(),
+            plugin: "remediation".to_owned(),
+            digest: "0".to_owned(),
+            tool: "tool".to_owned(),
+            reason: None,
+            plan: PlanFile::from(plan),
+            requested: "2026-11-21T02:13:07Z".to_owned(),
+            expires: "2026-11-21T02:28:07Z".to_owned(),
+        };
+        let same = ["status", "asked by", "through", "code", "requested", "expires"];
+        let lines = screen(&request, Status::Pending, None);
+        let lines = lines.iter().filter(|line| !same.iter().any(|word| line.starts_with(word)));
+        let lines: String = lines.map(|line| format!("{line}\n")).collect();
+        expected.assert_eq(&anstream::adapter::strip_str(&lines).to_string());
+    }
+
+    #[test]
+    fn shows_what_each_verb_does() {
+        let budget = Budget { name: "web".to_owned(), allowed: 1, healthy: 4, desired_healthy: 3 };
+        let mut scale = plan(Verb::Scale { replicas: 1 }, web(), Some(("spec.replicas", "4", "1")));
+        (scale.pods_total, scale.replicas_left) = (3, Some(1));
+        scale.budgets.push(budget.clone());
+        scale.warnings.push("a single replica is left".to_owned());
+        check(&scale, &expect![[r#""#]]);
+
+        let image = "spec.template.spec.containers[0].image";
+        let mut rollback =
+            plan(Verb::Rollback { revision: Some(6) }, web(), Some((image, "web:2", "web:1")));
+        (rollback.pods, rollback.pods_total) = (vec!["web-1".to_owned()], 1);
+        rollback.replicas_left = Some(0);
+        check(&rollback, &expect![[r#""#]]);
+
+        check(&plan(Verb::Pause, web(), Some(("spec.paused", "", "true"))), &expect![[r#""#]]);
+        check(&plan(Verb::Resume, web(), Some(("spec.paused", "true", ""))), &expect![[r#""#]]);
+
+        let (cluster, namespace) = ("prod".parse().unwrap(), "shop".parse().unwrap());
+        let pod = WriteTarget::Pod { cluster, namespace, name: "web-1".parse().unwrap() };
+        let mut delete = plan(Verb::Delete, pod, None);
+        delete.version = Version::Content("5f2a".to_owned());
+        (delete.pods, delete.pods_total) = (vec!["web-1".to_owned()], 1);
+        delete.replicas_left = Some(3);
+        delete.owner = Some(Owner {
+            kind: "ReplicaSet".to_owned(),
+            name: "web-5d4f".to_owned(),
+            uid: "o1".to_owned(),
+            node: None,
+        });
+        check(&delete, &expect![[r#""#]]);
+
+        let node =
+            WriteTarget::Node { cluster: "prod".parse().unwrap(), name: "node-1".parse().unwrap() };
+        let mut cordon = plan(Verb::Cordon, node.clone(), Some(("spec.unschedulable", "", "true")));
+        cordon.version = Version::Content("77aa".to_owned());
+        check(&cordon, &expect![[r#""#]]);
+        let mut uncordon = plan(Verb::Uncordon, node, Some(("spec.unschedulable", "true", "")));
+        uncordon.version = Version::Content("77ab".to_owned());
+        check(&uncordon, &expect![[r#""#]]);
     }
 }

@@ -10,7 +10,7 @@ use super::{Answer, Desk, block_on, interrupted};
 use crate::cli::args::Audit;
 use crate::cli::complaint::Complaint;
 use crate::cli::table::{Tone, printable};
-use crate::governance::audit::{AuditLine, FILE, Stage, TargetRecord};
+use crate::governance::audit::{ApprovalRecord, AuditLine, FILE, Stage, TargetRecord};
 use crate::wiring::AUDIT_DIR;
 
 /// How often the end of the file is looked at.
@@ -106,6 +106,12 @@ fn print(desk: &Desk, audit: &Audit, line: &str) -> io::Result<()> {
     {
         return Ok(());
     }
+    // A call makes many, so they are shown where one call is looked at.
+    let is_request =
+        record.as_ref().is_some_and(|record| matches!(record.stage, Stage::Request { .. }));
+    if is_request && audit.call.is_none() && !desk.console.is_json() {
+        return Ok(());
+    }
     let mut out = desk.console.out();
     match record {
         _ if desk.console.is_json() => writeln!(out, "{}", ascii(line)),
@@ -149,25 +155,19 @@ fn words(record: &AuditLine) -> String {
             let refused = if used.allowed { "" } else { "  REFUSED" };
             (tone, format!("{} {} {}{refused}", used.capability, used.verb, target(&used.target)))
         }
-        Stage::Intent(write) => {
-            (Tone::Warning, format!("{} {}", write.verb, target(&write.target)))
+        Stage::Request { cluster, method, path } => {
+            (Tone::Faint, format!("{method} {path} in {cluster}"))
         }
-        Stage::Effect { write, result } => {
-            (Tone::Warning, format!("{} {}: {result}", write.verb, target(&write.target)))
-        }
+        Stage::Intent(write) => (Tone::Warning, written(write)),
+        Stage::Effect { write, result } => (Tone::Warning, format!("{}: {result}", written(write))),
         Stage::ApprovalRequested(write) => (
             Tone::Warning,
-            format!(
-                "{} {} as {}",
-                write.verb,
-                target(&write.target),
-                write.approval.as_deref().unwrap_or("-")
-            ),
+            format!("{} as {}", written(write), write.approval.as_deref().unwrap_or("-")),
         ),
         Stage::ApprovalDecided { write, decision, by, reason } => {
             let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
             let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            let text = format!("{} {} {decision}{by}{why}", write.verb, target(&write.target));
+            let text = format!("{} {decision}{by}{why}", written(write));
             (Tone::Warning, text)
         }
         Stage::Completed(outcome) => {
@@ -183,6 +183,15 @@ fn words(record: &AuditLine) -> String {
     let stage = tone.paint(&format!("{stage:<18}"));
     let at = printable(record.at.get(..19).unwrap_or(&record.at));
     format!("{} {call:<8} {stage} {}", Tone::Faint.paint(&at), printable(&text))
+}
+
+fn written(write: &ApprovalRecord) -> String {
+    let to = match (write.replicas, write.revision) {
+        (Some(replicas), _) => format!(" to {replicas}"),
+        (None, Some(revision)) => format!(" to revision {revision}"),
+        (None, None) => String::new(),
+    };
+    format!("{} {}{to}", write.verb, target(&write.target))
 }
 
 fn target(target: &TargetRecord) -> String {

@@ -22,7 +22,7 @@ pub(super) fn state_dir(desk: &Desk) -> Option<PathBuf> {
 }
 
 pub(super) fn run(desk: &Desk, demo: &Demo) -> Answer {
-    let Demo { http, stdio, plugins } = demo;
+    let Demo { http, stdio, plugins, scenario } = demo;
     let homeless = || {
         Complaint::new("there is no home folder", "set HOME, or XDG_STATE_HOME and XDG_CACHE_HOME")
     };
@@ -34,7 +34,7 @@ pub(super) fn run(desk: &Desk, demo: &Demo) -> Answer {
     })?;
     let state = state_dir(desk).ok_or_else(homeless)?;
     let cache = desk.environment.cache_dir().ok_or_else(homeless)?;
-    let config = Config::demo(plugins, state, cache)?;
+    let config = Config::demo(plugins, state, cache)?.with_scenario(scenario);
     let listen = (!stdio).then_some(*http);
     let say = |address| welcome(desk, address);
     block_on(until_stopped(desk, config, listen, HttpConfig::default(), say))
@@ -64,10 +64,12 @@ fn welcome(desk: &Desk, address: std::net::SocketAddr) -> std::io::Result<()> {
 }
 
 pub(super) fn cluster(desk: &Desk, arguments: &ClusterArguments) -> Answer {
-    let ClusterArguments { listen, kubeconfig } = arguments;
+    let ClusterArguments { listen, kubeconfig, scenario } = arguments;
     block_on(async {
-        let cluster = DemoCluster::builtin()
-            .map_err(|error| Complaint::new(error.to_string(), "please report this"))?;
+        let cluster = DemoCluster::find(scenario).map_err(|error| {
+            let hint = "a scenario is scenario.yaml, objects/ and logs/, or the name of one";
+            Complaint::new(error.to_string(), hint)
+        })?;
         let taken = |error: std::io::Error| {
             Complaint::new(
                 format!("cannot listen on {listen}: {error}"),

@@ -10,19 +10,19 @@ use super::file::{ApprovalError, ApprovalFile, Claim, Ended, Folder, PlanFile, S
 use crate::capability::{CapabilityError, Clock, WriteRequest};
 use crate::domain::name::{ApprovalId, PluginId};
 use crate::domain::principal::Principal;
-use crate::domain::write::{Plan, Verb, WorkloadRef};
+use crate::domain::write::{Plan, Verb, WriteTarget};
 
 /// Requests that may wait for an answer at once. A person reads a dozen; a hundred is an attack.
 const PENDING_MAX: usize = 100;
 
-/// The same question by the same asker is the same request.
+/// The same question by the same asker is the same request, whatever reason is given for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     principal: Principal,
     plugin: PluginId,
     digest: String,
     verb: Verb,
-    target: WorkloadRef,
+    target: WriteTarget,
 }
 
 impl From<&WriteRequest> for Key {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::name::ApprovalId;
-use crate::domain::write::Plan;
+use crate::domain::write::{Budget, Plan};
 use crate::governance::state;
 
 /// The largest approval file that is read.
@@ -71,18 +71,37 @@ pub struct ApprovalFile {
 pub struct PlanFile {
     /// `restart`
     pub verb: String,
+    /// Of `scale`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// Of `rollback`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
     /// The object.
     pub target: TargetFile,
     /// Its identity.
     pub uid: String,
-    /// Its specification.
-    pub generation: i64,
+    /// Its specification, by number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// Its specification, by SHA-256, where the kind has no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
     /// `(path, before, after)`
     pub changes: Vec<(String, Option<String>, Option<String>)>,
-    /// Pods that would be replaced.
+    /// Pods that would end or be replaced.
     pub pods: Vec<String>,
     /// How many.
     pub pods_total: u32,
+    /// Replicas that serve meanwhile, at the least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas_left: Option<u32>,
+    /// The disruption budgets that cover those pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetFile>,
+    /// `ReplicaSet web-5d4f`: who makes the successor of a pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// What to know first.
     pub warnings: Vec<String>,
 }
@@ -94,10 +113,31 @@ pub struct TargetFile {
     pub cluster: String,
     /// The kind.
     pub kind: String,
-    /// The namespace.
-    pub namespace: String,
+    /// The namespace; nodes have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// The name.
     pub name: String,
+}
+
+/// A disruption budget as it stands in a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BudgetFile {
+    /// Its name.
+    pub name: String,
+    /// Pods that may be disrupted now.
+    pub allowed: u32,
+    /// Pods that are healthy now.
+    pub healthy: u32,
+    /// Pods that have to be.
+    pub desired_healthy: u32,
+}
+
+impl From<&Budget> for BudgetFile {
+    fn from(budget: &Budget) -> Self {
+        let Budget { name, allowed, healthy, desired_healthy } = budget.clone();
+        Self { name, allowed, healthy, desired_healthy }
+    }
 }
 
 impl From<&Plan> for PlanFile {
@@ -105,17 +145,23 @@ impl From<&Plan> for PlanFile {
         let changes = plan.changes.iter();
         Self {
             verb: plan.verb.as_str().to_owned(),
+            replicas: plan.verb.replicas(),
+            revision: plan.verb.revision(),
             target: TargetFile {
-                cluster: plan.target.cluster.to_string(),
-                kind: plan.target.kind.as_str().to_owned(),
-                namespace: plan.target.namespace.to_string(),
-                name: plan.target.name.to_string(),
+                cluster: plan.target.cluster().to_string(),
+                kind: plan.target.kind().to_owned(),
+                namespace: plan.target.namespace().map(ToString::to_string),
+                name: plan.target.name().to_string(),
             },
             uid: plan.uid.clone(),
-            generation: plan.generation,
+            generation: plan.version.generation(),
+            content: plan.version.content().map(str::to_owned),
             changes: changes.map(|c| (c.path.clone(), c.before.clone(), c.after.clone())).collect(),
             pods: plan.pods.clone(),
             pods_total: plan.pods_total,
+            replicas_left: plan.replicas_left,
+            budgets: plan.budgets.iter().map(BudgetFile::from).collect(),
+            owner: plan.owner.as_ref().map(|owner| format!("{} {}", owner.kind, owner.name)),
             warnings: plan.warnings.clone(),
         }
     }

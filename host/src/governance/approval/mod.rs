@@ -9,5 +9,6 @@ mod file;
 
 pub use desk::{Decided, Desk, Key, Settled, Ticket};
 pub use file::{
-    Answer, ApprovalError, ApprovalFile, Claim, Ended, Folder, PlanFile, Status, TargetFile,
+    Answer, ApprovalError, ApprovalFile, BudgetFile, Claim, Ended, Folder, PlanFile, Status,
+    TargetFile,
 };

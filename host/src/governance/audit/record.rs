@@ -49,6 +49,15 @@ pub enum Stage {
     Refused(Decision),
     /// A capability is about to be used, or was refused.
     Used(UseRecord),
+    /// A request is about to be sent to an API server. One that is repeated is there again.
+    Request {
+        /// The cluster.
+        cluster: String,
+        /// `GET`
+        method: String,
+        /// The path with its query.
+        path: String,
+    },
     /// A write is about to be executed. On disk before anything is sent.
     Intent(ApprovalRecord),
     /// What came of the write.
@@ -89,6 +98,7 @@ impl Stage {
             Self::Admitted { .. } => "admitted",
             Self::Refused(_) => "refused",
             Self::Used(_) => "used",
+            Self::Request { .. } => "request",
             Self::Intent(_) => "intent",
             Self::Effect { .. } => "effect",
             Self::ApprovalRequested(_) => "approval-requested",
@@ -218,7 +228,7 @@ impl From<&Target> for TargetRecord {
         Self {
             cluster: target.cluster.to_string(),
             namespace: target.namespace.as_ref().map(ToString::to_string),
-            kind: target.kind.to_owned(),
+            kind: target.kind.to_string(),
             name: target.name.clone(),
         }
     }
@@ -262,12 +272,22 @@ pub struct ApprovalRecord {
     pub digest: String,
     /// `restart`
     pub verb: String,
+    /// Of `scale`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// Of `rollback`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
     /// The object.
     pub target: TargetRecord,
     /// The object's identity.
     pub uid: String,
-    /// The object's specification.
-    pub generation: i64,
+    /// The object's specification, by number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The object's specification, by SHA-256, where the kind has no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
 }
 
 impl ApprovalRecord {
@@ -285,14 +305,17 @@ impl ApprovalRecord {
             plugin,
             digest,
             verb: plan.verb.as_str().to_owned(),
+            replicas: plan.verb.replicas(),
+            revision: plan.verb.revision(),
             target: TargetRecord {
-                cluster: plan.target.cluster.to_string(),
-                namespace: Some(plan.target.namespace.to_string()),
-                kind: plan.target.kind.as_str().to_owned(),
-                name: Some(plan.target.name.to_string()),
+                cluster: plan.target.cluster().to_string(),
+                namespace: plan.target.namespace().map(ToString::to_string),
+                kind: plan.target.kind().to_owned(),
+                name: Some(plan.target.name().to_string()),
             },
             uid: plan.uid.clone(),
-            generation: plan.generation,
+            generation: plan.version.generation(),
+            content: plan.version.content().map(str::to_owned),
         }
     }
 }

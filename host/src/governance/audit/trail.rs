@@ -8,9 +8,10 @@ use tokio::time::Instant;
 
 use super::record::{CallRecord, Decision, OutcomeRecord, Stage};
 use super::writer::{AuditError, Writer};
-use crate::capability::Clock;
+use crate::capability::{CapabilityError, Clock, Journal};
 use crate::domain::call::{Call, CapabilityUse, Outcome, Provenance};
 use crate::domain::decision::Refusal;
+use crate::domain::name::{CallId, ClusterName};
 use crate::governance::admission::Permit;
 
 /// How much of the arguments is recorded.
@@ -74,6 +75,28 @@ impl AuditLog {
     /// Where the record is not taken; what it announces must not happen.
     pub async fn record(&self, call: &str, stage: Stage, durable: bool) -> Result<(), AuditError> {
         self.writer.write(Some(call.to_owned()), stage, durable).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Journal for AuditLog {
+    async fn request(
+        &self,
+        cluster: &ClusterName,
+        method: &str,
+        path_and_query: &str,
+        call: Option<&CallId>,
+    ) -> Result<(), CapabilityError> {
+        let stage = Stage::Request {
+            cluster: cluster.to_string(),
+            method: method.to_owned(),
+            path: path_and_query.to_owned(),
+        };
+        let taken = self.writer.write(call.map(ToString::to_string), stage, false).await;
+        taken.map_err(|error| CapabilityError::Unavailable {
+            caller: "the audit log takes no record, so nothing is asked of the cluster",
+            internal: error.to_string(),
+        })
     }
 }
 

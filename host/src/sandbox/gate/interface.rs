@@ -156,7 +156,7 @@ pub enum ImportClass {
 pub fn classify(interface: &InterfaceName) -> ImportClass {
     let name = interface.interface.as_str();
     if interface.is_contract() {
-        if name == "types" {
+        if matches!(name, "types" | "writes") {
             return ImportClass::ContractTypes;
         }
         return name.parse().map_or(ImportClass::Unknown, ImportClass::Contract);

@@ -64,6 +64,7 @@ fn tells_what_each_import_means() {
         ("toolgate:plugin/kubernetes-logs@0.1.0", "may read the logs of pods, if granted (read)"),
         ("toolgate:plugin/log@0.1.7", "may write to its own log (ambient)"),
         ("toolgate:plugin/types@0.1.0", "shared words of the contract; no authority"),
+        ("toolgate:plugin/writes@0.1.0", "shared words of the contract; no authority"),
         (
             "toolgate:plugin/log@0.2.0",
             "another version of the contract; this host speaks 0.1.x and refuses the plugin",

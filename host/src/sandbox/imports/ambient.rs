@@ -5,7 +5,7 @@ use super::super::state::{Scene, State};
 use crate::governance::text::{clean, cut};
 
 /// Reports of one call: more than a client can show.
-const REPORTS_MAX: u32 = 100;
+pub(super) const REPORTS_MAX: u32 = 100;
 
 /// Bytes of one report's message.
 const PROGRESS_BYTES_MAX: usize = 256;

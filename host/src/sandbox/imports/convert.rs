@@ -26,7 +26,7 @@ pub(super) fn moment(at: Timestamp, now: Timestamp) -> types::Moment {
     types::Moment { at: whole.to_string(), age_s }
 }
 
-fn created(at: Option<Timestamp>, now: Timestamp) -> types::Moment {
+pub(super) fn created(at: Option<Timestamp>, now: Timestamp) -> types::Moment {
     moment(at.unwrap_or(now), now)
 }
 
@@ -160,11 +160,7 @@ pub(super) fn rollout(rollout: &port::Rollout) -> types::Rollout {
         kind: kind_out(rollout.kind),
         namespace: clipped(&rollout.namespace),
         name: clipped(&rollout.name),
-        state: match rollout.state {
-            port::RolloutState::Complete => types::RolloutState::Complete,
-            port::RolloutState::Progressing => types::RolloutState::Progressing,
-            port::RolloutState::Stuck => types::RolloutState::Stuck,
-        },
+        state: state(rollout.state),
         message: clipped(&rollout.message),
         generation: rollout.generation,
         observed_generation: rollout.observed_generation,
@@ -173,6 +169,14 @@ pub(super) fn rollout(rollout: &port::Rollout) -> types::Rollout {
         ready: rollout.ready,
         available: rollout.available,
         revision: maybe(rollout.revision.as_ref()),
+    }
+}
+
+pub(super) fn state(state: port::RolloutState) -> types::RolloutState {
+    match state {
+        port::RolloutState::Complete => types::RolloutState::Complete,
+        port::RolloutState::Progressing => types::RolloutState::Progressing,
+        port::RolloutState::Stuck => types::RolloutState::Stuck,
     }
 }
 

@@ -71,7 +71,7 @@ async fn one_namespace(
     query: port::EventQuery,
     is_named: bool,
 ) -> Result<port::Events, Shut> {
-    let target = Target { cluster, namespace, kind: EVENT, name: None };
+    let target = Target { cluster, namespace, kind: EVENT.into(), name: None };
     door.check("list", &target).await?;
     let kubernetes = door.scene.ports.kubernetes.clone();
     let found = door.port(&target, async move { kubernetes.events(&query).await }).await?;

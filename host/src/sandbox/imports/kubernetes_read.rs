@@ -5,10 +5,9 @@ use super::super::bindings::toolgate::plugin::kubernetes_read::{
 };
 use super::super::bindings::toolgate::plugin::types::{ListQuery, Rollout, WorkloadKind};
 use super::super::state::State;
-use super::{Answer, Door, Shut, convert, namespace, object};
+use super::{Answer, Door, Shut, convert, namespace, object, objects, rollouts};
 use crate::domain::capability::Capability::KubernetesRead;
 use crate::domain::scope::Target;
-use crate::domain::write::WorkloadRef;
 
 impl Host for State {
     async fn list_pods(&mut self, query: ListQuery) -> Answer<PodPage> {
@@ -36,6 +35,52 @@ impl Host for State {
         self.through(KubernetesRead, |door| list_namespaces(door, cluster)).await
     }
 
+    async fn await_rollout(
+        &mut self,
+        cluster: Option<String>,
+        kind: WorkloadKind,
+        namespace: String,
+        name: String,
+        timeout_s: u32,
+    ) -> Answer<Rollout> {
+        let workload = rollouts::Named { cluster, kind, namespace, name };
+        let reports = rollouts::Reports::after(self.progress_done, self.progress_reports);
+        let awaited = self
+            .through(KubernetesRead, |door| rollouts::wait(door, workload, timeout_s, reports))
+            .await?;
+        Ok(awaited.map(|(rollout, reports)| {
+            (self.progress_done, self.progress_reports) = reports.counted();
+            rollout
+        }))
+    }
+
+    async fn rollout_history(
+        &mut self,
+        cluster: Option<String>,
+        kind: WorkloadKind,
+        namespace: String,
+        name: String,
+    ) -> Answer<Vec<wit::Revision>> {
+        let workload = rollouts::Named { cluster, kind, namespace, name };
+        self.through(KubernetesRead, |door| rollouts::history(door, workload)).await
+    }
+
+    async fn get_object(
+        &mut self,
+        cluster: Option<String>,
+        kind: String,
+        namespace: Option<String>,
+        name: String,
+        fields: Vec<String>,
+    ) -> Answer<wit::Object> {
+        let asked = objects::Asked { cluster, kind, namespace, name, fields };
+        self.through(KubernetesRead, |door| objects::get(door, asked)).await
+    }
+
+    async fn list_objects(&mut self, query: wit::ObjectQuery) -> Answer<wit::ObjectPage> {
+        self.through(KubernetesRead, |door| objects::list(door, query)).await
+    }
+
     async fn rollout_status(
         &mut self,
         cluster: Option<String>,
@@ -43,7 +88,8 @@ impl Host for State {
         namespace: String,
         name: String,
     ) -> Answer<Rollout> {
-        self.through(KubernetesRead, |door| rollout(door, cluster, kind, namespace, name)).await
+        let workload = rollouts::Named { cluster, kind, namespace, name };
+        self.through(KubernetesRead, |door| rollouts::status(door, workload)).await
     }
 }
 
@@ -70,7 +116,7 @@ async fn get_pod(
     let target = Target {
         cluster: cluster.clone(),
         namespace: Some(place.clone()),
-        kind: "Pod",
+        kind: "Pod".into(),
         name: Some(name.to_string()),
     };
     door.check("get", &target).await?;
@@ -117,35 +163,17 @@ async fn list_namespaces(
 ) -> Result<Vec<NamespaceRecord>, Shut> {
     let cluster = door.cluster(cluster).await?;
     let target =
-        Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: None };
+        Target { cluster: cluster.clone(), namespace: None, kind: "Namespace".into(), name: None };
     door.check("list", &target).await?;
     let kubernetes = door.scene.ports.kubernetes.clone();
     let all = door.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
-    let (scope, mode) = (door.scope()?, &door.scene.ports.mode);
+    let names = &door.scope()?.names;
     let now = door.now();
-    let granted = |name: &str| {
-        let in_scope = scope.namespaces.contains(name) && scope.names.contains(name);
-        in_scope && mode.namespaces.contains(name)
-    };
-    Ok(all.iter().filter(|n| granted(&n.name)).map(|n| convert::namespace(n, now)).collect())
-}
-
-async fn rollout(
-    door: Door,
-    cluster: Option<String>,
-    kind: WorkloadKind,
-    place: String,
-    name: String,
-) -> Result<Rollout, Shut> {
-    let workload = WorkloadRef {
-        cluster: door.cluster(cluster).await?,
-        kind: convert::kind_in(kind),
-        namespace: namespace(&place)?,
-        name: object(&name)?,
-    };
-    let target = super::workload_target(&workload);
-    door.check("get", &target).await?;
-    let kubernetes = door.scene.ports.kubernetes.clone();
-    let rollout = door.port(&target, async move { kubernetes.rollout(&workload).await }).await?;
-    Ok(convert::rollout(&rollout))
+    let mut granted = Vec::new();
+    for namespace in &all {
+        if names.contains(&namespace.name) && door.grants_namespace(&namespace.name)? {
+            granted.push(convert::namespace(namespace, now));
+        }
+    }
+    Ok(granted)
 }

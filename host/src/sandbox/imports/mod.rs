@@ -3,13 +3,25 @@
 //! Check (uses, grant, mode, on the *target*), record the use, call the port, map the error. Owns
 //! who may; must not know how. Read [`Door`] first.
 
+mod access;
 mod ambient;
 mod convert;
+mod fields;
+mod kubernetes_cordon;
+mod kubernetes_delete_pod;
 mod kubernetes_events;
 mod kubernetes_logs;
+mod kubernetes_metrics;
+mod kubernetes_pause;
 mod kubernetes_read;
 mod kubernetes_restart;
+mod kubernetes_rollback;
+mod kubernetes_scale;
+mod kubernetes_secret_values;
+mod objects;
 mod pages;
+mod rollouts;
+mod writes;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -25,7 +37,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::bindings::toolgate::plugin::types::Error;
 use super::meter::Meter;
 use super::state::{CallScene, Scene, State, Stop};
-use crate::capability::CapabilityError;
+use crate::capability::{CapabilityError, origin};
 use crate::domain::call::CapabilityUse;
 use crate::domain::capability::Capability;
 use crate::domain::name::{ClusterName, Namespace, ObjectName, ToolName};
@@ -124,25 +136,45 @@ impl Door {
             return Ok(cluster.clone());
         }
         let (cluster, kind) = (cluster.clone(), "Cluster");
-        let target = Target { cluster, namespace: None, kind, name: None };
+        let target = Target { cluster, namespace: None, kind: kind.into(), name: None };
         self.note("reach", &target, false).await?;
         Err(refusal)
     }
 
     /// Checks a use against the grant and the mode, and puts it on record either way.
     async fn check(&self, verb: &'static str, target: &Target) -> Result<(), Shut> {
+        self.check_as(verb, target, is_namespaced(&target.kind)).await
+    }
+
+    /// The same for a kind of which only the cluster knows whether its objects are in namespaces.
+    async fn check_as(
+        &self,
+        verb: &'static str,
+        target: &Target,
+        is_namespaced: bool,
+    ) -> Result<(), Shut> {
         let scope = self.scope()?;
         let mode = &self.scene.ports.mode;
         // A list of all namespaces is allowed only where all are: others go one by one.
         let wide = target.namespace.is_some()
-            || !is_namespaced(target.kind)
+            || !is_namespaced
             || (scope.namespaces.is_all() && mode.namespaces.is_all());
-        let allowed = wide && scope.contains(target) && mode.covers(target);
+        let is_granted_namespace = match &target.name {
+            Some(name) if target.kind == NAMESPACE => self.grants_namespace(name)?,
+            Some(_) | None => true,
+        };
+        let allowed = wide && is_granted_namespace && scope.contains(target) && mode.covers(target);
         self.note(verb, target, allowed).await?;
         if allowed {
             return Ok(());
         }
         Err(Shut::Told(missing(target)))
+    }
+
+    /// Whether what lies in the namespace may be seen, and so the namespace itself.
+    fn grants_namespace(&self, name: &str) -> Result<bool, Shut> {
+        let mode = &self.scene.ports.mode;
+        Ok(self.scope()?.namespaces.contains(name) && mode.namespaces.contains(name))
     }
 
     /// Puts a use on record: one that is checked, or a look of the host's own that the guest did
@@ -172,6 +204,7 @@ impl Door {
         work: impl Future<Output = Result<T, CapabilityError>> + Send + 'static,
     ) -> Result<T, Shut> {
         let meter = Arc::clone(&self.meter);
+        let work = origin::on_behalf(self.scene.permit.call().id.clone(), work);
         let work = async move {
             let begun = Instant::now();
             let answer = AssertUnwindSafe(work).catch_unwind().await;
@@ -251,8 +284,10 @@ fn the(subject: &Subject) -> String {
     }
 }
 
+const NAMESPACE: &str = "Namespace";
+
 fn is_namespaced(kind: &str) -> bool {
-    !matches!(kind, "Node" | "Namespace")
+    crate::domain::kind::own(kind).is_none_or(|kind| kind.namespaced)
 }
 
 /// One text for what is not there and for what the caller may not see.
@@ -302,7 +337,7 @@ fn workload_target(workload: &crate::domain::write::WorkloadRef) -> Target {
     Target {
         cluster: workload.cluster.clone(),
         namespace: Some(workload.namespace.clone()),
-        kind: workload.kind.as_str(),
+        kind: workload.kind.as_str().into(),
         name: Some(workload.name.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! Listing what is granted, page by page: the whole cluster where all of it is, else one namespace
 //! after the other.
 
+use std::borrow::Cow;
 use std::future::Future;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use crate::domain::name::{ClusterName, Namespace};
 use crate::domain::scope::Target;
 
 /// Objects of one page.
-const PAGE_MAX: u32 = 250;
+pub(super) const PAGE_MAX: u32 = 250;
 
 /// Bytes of a selector.
 const SELECTOR_BYTES_MAX: usize = 1_024;
@@ -34,6 +35,17 @@ struct Cursor {
     token: Option<String>,
 }
 
+/// What a page is to be of.
+pub(super) struct Listing {
+    pub cluster: ClusterName,
+    pub kind: Cow<'static, str>,
+    pub is_namespaced: bool,
+    pub namespace: Option<String>,
+    pub label_selector: Option<String>,
+    pub limit: u32,
+    pub continue_: Option<String>,
+}
+
 /// What was found, and where to go on.
 pub(super) struct Found<T> {
     pub items: Vec<T>,
@@ -47,7 +59,7 @@ impl Door {
         &self,
         cluster: &ClusterName,
         named: Option<&str>,
-        kind: &'static str,
+        kind: &str,
     ) -> Result<Vec<Option<Namespace>>, Shut> {
         if let Some(named) = named {
             return Ok(vec![Some(namespace(named)?)]);
@@ -72,13 +84,10 @@ impl Door {
         Ok(names.into_iter().map(Some).collect())
     }
 
-    async fn all_namespaces(
-        &self,
-        cluster: &ClusterName,
-        kind: &'static str,
-    ) -> Result<Vec<String>, Shut> {
+    async fn all_namespaces(&self, cluster: &ClusterName, kind: &str) -> Result<Vec<String>, Shut> {
+        let kind = Cow::Owned(kind.to_owned());
         let target = Target { cluster: cluster.clone(), namespace: None, kind, name: None };
-        let whole = Target { kind: "Namespace", ..target.clone() };
+        let whole = Target { kind: "Namespace".into(), ..target.clone() };
         self.note("list", &whole, true).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let cluster = cluster.clone();
@@ -91,8 +100,12 @@ impl Door {
         let Some(name) = target.namespace.clone() else { return Ok(()) };
         let cluster = target.cluster.clone();
         let object = Some(name.to_string());
-        let looked =
-            Target { cluster: cluster.clone(), namespace: None, kind: "Namespace", name: object };
+        let looked = Target {
+            cluster: cluster.clone(),
+            namespace: None,
+            kind: "Namespace".into(),
+            name: object,
+        };
         self.note("get", &looked, true).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let work = async move {
@@ -121,14 +134,30 @@ impl Door {
         let ListQuery { cluster, namespace, label_selector, limit, continue_ } = query;
         let cluster = self.cluster(cluster).await?;
         let limit = within("limit", limit, PAGE_MAX, PAGE_MAX)?;
-        if label_selector.as_ref().is_some_and(|s| s.len() > SELECTOR_BYTES_MAX) {
-            return Err(invalid(format!(
-                "`label-selector` has more than {SELECTOR_BYTES_MAX} bytes"
-            )));
-        }
+        let is_namespaced = super::is_namespaced(kind);
+        let kind = Cow::Borrowed(kind);
+        let listing =
+            Listing { cluster, kind, is_namespaced, namespace, label_selector, limit, continue_ };
+        self.page_of(listing, name_of, fetch).await
+    }
+
+    /// One page of a kind that the cluster may have had to be asked about.
+    pub(super) async fn page_of<T, F>(
+        &self,
+        listing: Listing,
+        name_of: impl Fn(&T) -> &str,
+        fetch: impl Fn(List) -> F,
+    ) -> Result<Found<T>, Shut>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<Page<T>, CapabilityError>> + Send + 'static,
+    {
+        let Listing { cluster, kind, is_namespaced, namespace, label_selector, limit, continue_ } =
+            listing;
+        bounded("label-selector", label_selector.as_deref())?;
         let mut cursor = cursor(continue_.as_deref())?;
-        let places = if super::is_namespaced(kind) {
-            self.namespaces(&cluster, namespace.as_deref(), kind).await?
+        let places = if is_namespaced {
+            self.namespaces(&cluster, namespace.as_deref(), &kind).await?
         } else if namespace.is_some() {
             return Err(invalid(format!("{kind} objects are in no namespace")));
         } else {
@@ -141,11 +170,16 @@ impl Door {
         };
         let places: Vec<&Option<Namespace>> = places.iter().filter(behind).collect();
         let names = self.scope()?.names.clone();
+        let are_namespaces = kind == super::NAMESPACE;
         let mut found = Found { items: Vec::new(), next: None, remaining: None };
         for (place_idx, place) in places.iter().copied().enumerate() {
-            let target =
-                Target { cluster: cluster.clone(), namespace: place.clone(), kind, name: None };
-            self.check("list", &target).await?;
+            let target = Target {
+                cluster: cluster.clone(),
+                namespace: place.clone(),
+                kind: kind.clone(),
+                name: None,
+            };
+            self.check_as("list", &target, is_namespaced).await?;
             let room = limit.saturating_sub(u32::try_from(found.items.len()).unwrap_or(limit));
             let page = self
                 .port(
@@ -162,9 +196,14 @@ impl Door {
             if one_named && page.items.is_empty() {
                 self.require_namespace(&target).await?;
             }
-            found.items.extend(page.items.into_iter().filter(|item| names.contains(name_of(item))));
+            for item in page.items {
+                let name = name_of(&item);
+                if names.contains(name) && (!are_namespaces || self.grants_namespace(name)?) {
+                    found.items.push(item);
+                }
+            }
             // The server counts what is not granted too, and only of this place.
-            let counts_all = names.is_all() && places.len() == 1;
+            let counts_all = names.is_all() && places.len() == 1 && !are_namespaces;
             found.remaining = page.remaining.filter(|_| counts_all);
             if page.continue_token.is_some() {
                 let namespace = place.as_ref().map(ToString::to_string);
@@ -180,6 +219,16 @@ impl Door {
             }
         }
         Ok(found)
+    }
+}
+
+/// A selector within its bound.
+pub(super) fn bounded(name: &str, selector: Option<&str>) -> Result<(), Shut> {
+    match selector {
+        Some(selector) if selector.len() > SELECTOR_BYTES_MAX => {
+            Err(invalid(format!("`{name}` has more than {SELECTOR_BYTES_MAX} bytes")))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn send(
+pub(super) async fn send(
     cluster: &DemoCluster,
     method: &str,
     path: &str,
@@ -22,7 +22,7 @@ async fn send(
     (code, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-const JSON: (&str, &str) = ("content-type", "application/json");
+pub(super) const JSON: (&str, &str) = ("content-type", "application/json");
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/checkout";
 
 #[tokio::test]
@@ -51,12 +51,13 @@ async fn refuses_requests_that_lead_nowhere() {
     let html = ("accept", "text/html");
     let yaml = ("content-type", "application/apply-patch+yaml");
     for (method, path, header, body, code, reason) in [
-        ("GET", "/api/v1/widgets", JSON, "", 404, None),
+        ("GET", "/api/v1/widgets", JSON, "", 404, Some("NotFound")),
+        ("GET", "/apis/nothing.example/v1/widgets", JSON, "", 404, None),
         ("GET", "/openapi/v3", html, "", 404, None),
-        ("GET", "/api/v1/namespaces/shop/pods/x/exec", JSON, "", 404, None),
+        ("GET", "/api/v1/namespaces/shop/pods/x/exec", JSON, "", 404, Some("NotFound")),
         ("GET", "/api/v1/pods", html, "", 406, Some("NotAcceptable")),
         ("POST", "/version", JSON, "", 405, Some("MethodNotAllowed")),
-        ("DELETE", "/api/v1/namespaces/shop/pods", JSON, "", 405, Some("MethodNotAllowed")),
+        ("DELETE", "/api/v1/namespaces", JSON, "", 405, Some("MethodNotAllowed")),
         ("PATCH", DEPLOYMENT, JSON, "{}", 415, Some("UnsupportedMediaType")),
         ("PATCH", DEPLOYMENT, yaml, "{}", 415, Some("UnsupportedMediaType")),
         ("PUT", DEPLOYMENT, JSON, "{", 400, Some("BadRequest")),
@@ -76,7 +77,7 @@ async fn refuses_changes_that_the_server_forbids() {
     let pod = "/api/v1/namespaces/shop/pods/checkout-7d9f8b6c54-qp7rj";
     for (path, body, code) in [
         (DEPLOYMENT, r#"{"spec": {"replicas": -1}}"#, 422),
-        (DEPLOYMENT, r#"{"spec": {"replicas": "many"}}"#, 400),
+        (DEPLOYMENT, r#"{"spec": {"replicas": "many"}}"#, 422),
         (DEPLOYMENT, r#"{"spec": {"selector": {"matchLabels": {"app": "x"}}}}"#, 422),
         (DEPLOYMENT, r#"{"metadata": {"name": "other"}}"#, 400),
         (DEPLOYMENT, r#"{"metadata": {"namespace": "other"}}"#, 400),
@@ -141,4 +142,97 @@ status: {conditions: [{type: Ready, status: 'True'}]}
         .collect();
     assert_eq!(reasons, ["CrashLoopBackOff"]);
     assert!(lock(&cluster.shared.busy).is_empty());
+}
+
+const CERTIFICATES: &str = "/apis/cert-manager.io/v1/namespaces/shop/certificates";
+
+fn certificates() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": { "name": "certificates.cert-manager.io" },
+        "spec": {
+            "group": "cert-manager.io",
+            "scope": "Namespaced",
+            "names": { "plural": "certificates", "singular": "certificate", "kind": "Certificate",
+                "shortNames": ["cert"] },
+            "versions": [{ "name": "v1", "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": { "type": "object",
+                    "x-kubernetes-preserve-unknown-fields": true } },
+                "subresources": { "status": {} } }],
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_definition_brings_a_kind() {
+    let scenario = [
+        ("scenario.yaml", "name: x"),
+        ("objects/a.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}"),
+    ]
+    .map(|(path, text)| (path.to_owned(), text.to_owned()));
+    let cluster = DemoCluster::from_files(&scenario).unwrap();
+    assert_eq!(send(&cluster, "GET", CERTIFICATES, JSON, "").await.0, 404);
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let (code, made) = send(&cluster, "POST", path, JSON, &certificates().to_string()).await;
+    assert_eq!((code, &made["status"]["conditions"][1]["type"]), (201, &json!("Established")));
+    let (_, group) = send(&cluster, "GET", "/apis/cert-manager.io/v1", JSON, "").await;
+    assert_eq!(group["resources"][0]["shortNames"], json!(["cert"]));
+    let body = json!({ "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+        "metadata": { "name": "web" }, "spec": { "secretName": "web-tls" } });
+    let (code, _) = send(&cluster, "POST", CERTIFICATES, JSON, &body.to_string()).await;
+    assert_eq!(code, 201);
+    let path = format!("{CERTIFICATES}/web/status");
+    let merge = ("content-type", "application/merge-patch+json");
+    let status = r#"{"spec": {"secretName": "x"}, "status": {"revision": 2}}"#;
+    let (code, patched) = send(&cluster, "PATCH", &path, merge, status).await;
+    assert_eq!((code, &patched["status"]["revision"]), (200, &json!(2)));
+    assert_eq!(patched["spec"]["secretName"], "web-tls");
+    let (_, list) = send(&cluster, "GET", CERTIFICATES, JSON, "").await;
+    assert_eq!(list["items"][0]["kind"], "Certificate");
+}
+
+#[tokio::test]
+async fn one_autoscaler_is_there_in_both_versions() {
+    let cluster = cluster();
+    let path = |version: &str| {
+        format!("/apis/autoscaling/{version}/namespaces/shop/horizontalpodautoscalers/frontend")
+    };
+    let (_, newer) = send(&cluster, "GET", &path("v2"), JSON, "").await;
+    let (_, older) = send(&cluster, "GET", &path("v1"), JSON, "").await;
+    assert_eq!(older["spec"]["targetCPUUtilizationPercentage"], 70);
+    assert_eq!(older["metadata"]["uid"], newer["metadata"]["uid"]);
+    let merge = ("content-type", "application/merge-patch+json");
+    let body = r#"{"spec": {"targetCPUUtilizationPercentage": 50}}"#;
+    let (code, _) = send(&cluster, "PATCH", &path("v1"), merge, body).await;
+    assert_eq!(code, 200);
+    let (_, newer) = send(&cluster, "GET", &path("v2"), JSON, "").await;
+    let target = &newer["spec"]["metrics"][0]["resource"]["target"];
+    assert_eq!(target["averageUtilization"], 50);
+}
+
+#[tokio::test]
+async fn an_event_is_there_in_both_groups() {
+    let cluster = cluster();
+    let query = "?fieldSelector=reason%3DOOMKilling";
+    let path = format!("/apis/events.k8s.io/v1/namespaces/default/events{query}");
+    let (_, newer) = send(&cluster, "GET", &path, JSON, "").await;
+    let path = format!("/api/v1/namespaces/default/events{query}");
+    let (_, older) = send(&cluster, "GET", &path, JSON, "").await;
+    assert_eq!(older["items"][0]["involvedObject"], newer["items"][0]["regarding"]);
+    assert_eq!(older["items"].as_array().unwrap().len(), newer["items"].as_array().unwrap().len());
+}
+
+#[tokio::test]
+async fn a_caller_may_do_everything_and_is_told_so() {
+    let cluster = cluster();
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let ask = json!({ "spec": { "resourceAttributes": { "verb": "get", "resource": "pods" } } });
+    let (code, review) = send(&cluster, "POST", path, JSON, &ask.to_string()).await;
+    assert_eq!((code, &review["status"]["allowed"]), (201, &json!(true)));
+    assert_eq!(send(&cluster, "POST", path, JSON, r#"{"spec": {}}"#).await.0, 422);
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    let ask = json!({ "spec": { "namespace": "shop" } });
+    let (code, review) = send(&cluster, "POST", path, JSON, &ask.to_string()).await;
+    assert_eq!((code, &review["status"]["resourceRules"][0]["verbs"]), (201, &json!(["*"])));
 }

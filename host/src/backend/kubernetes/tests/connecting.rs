@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 
 use super::fake::{clusters, now, prod};
 use crate::backend::kubernetes::{Clusters, Connection};
-use crate::capability::{Kubernetes, Workloads};
-use crate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef};
+use crate::capability::{Kubernetes, Writer};
+use crate::domain::write::{Body, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget};
 
 fn kubeconfig(dir: &Path, user: &str, server: &str) -> Connection {
     let text = format!(
@@ -110,18 +110,22 @@ async fn kubes_own_retries_are_off() {
         clusters(BTreeMap::from([(prod(), kubeconfig(dir.path(), "token: hunter2", &server))]));
     let plan = Plan {
         verb: Verb::Restart,
-        target: WorkloadRef {
+        target: WriteTarget::Workload(WorkloadRef {
             cluster: prod(),
             kind: WorkloadKind::Deployment,
             namespace: "shop".parse().unwrap(),
             name: "web".parse().unwrap(),
-        },
+        }),
         uid: "u".to_owned(),
-        generation: 1,
+        version: Version::Generation(1),
         changes: Vec::new(),
         pods: Vec::new(),
         pods_total: 0,
+        replicas_left: None,
+        budgets: Vec::new(),
         warnings: Vec::new(),
+        owner: None,
+        body: Body::new("{}"),
     };
     clusters.execute(&plan).await.unwrap_err();
     assert!(requests.recv().await.unwrap().starts_with("GET /apis/apps/v1/"));

@@ -31,6 +31,8 @@ pub(super) enum Reply {
     Reset,
     /// The connection breaks within the body.
     BreaksOff(&'static str),
+    /// The body begins and never goes on.
+    Hangs(&'static str),
     /// No answer, ever.
     Silence,
 }
@@ -131,6 +133,10 @@ impl Fake {
                 let first = futures::stream::iter([Ok(Frame::data(Bytes::from(beginning)))]);
                 let end = futures::stream::iter([Err(io::ErrorKind::ConnectionReset.into())]);
                 Ok(Response::new(wrap(first.chain(end))))
+            }
+            Reply::Hangs(beginning) => {
+                let first = futures::stream::iter([Ok(Frame::data(Bytes::from(beginning)))]);
+                Ok(Response::new(wrap(first.chain(futures::stream::pending()))))
             }
             Reply::Silence => std::future::pending().await,
         }

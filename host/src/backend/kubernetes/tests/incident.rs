@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::fake::{clusters, prod};
 use crate::backend::demo::DemoCluster;
 use crate::backend::kubernetes::{Clusters, Connection};
-use crate::capability::kubernetes::{EventQuery, Kubernetes, List, LogQuery, RolloutState};
-use crate::capability::{CapabilityError, Workloads};
+use crate::capability::kubernetes::{EventQuery, Kubernetes, List, RolloutState};
+use crate::capability::logs::LogQuery;
+use crate::capability::{CapabilityError, Writer};
 use crate::domain::write::{Verb, WorkloadKind, WorkloadRef};
 
 const CRASHED: &str = "checkout-7d9f8b6c54-qp7rj";
@@ -81,20 +82,21 @@ async fn shows_why_a_pod_crashes() {
         pod: name,
         container: None,
         previous: true,
-        tail_lines: 5,
+        tail_lines: Some(5),
         since_s: None,
         timestamps: false,
-        bytes_max: 1 << 18,
+        follow: false,
     };
-    let log = clusters.log(&log).await.unwrap();
-    assert_eq!((log.container.as_str(), log.truncated), ("checkout", true));
-    assert_eq!(String::from_utf8(log.bytes).unwrap().lines().count(), 5);
+    let mut log = clusters.open_log(&log).await.unwrap();
+    assert_eq!(log.container, "checkout");
+    let text = log.pieces.next().await.unwrap().unwrap();
+    assert_eq!(String::from_utf8(text.to_vec()).unwrap().lines().count(), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn restarts_what_was_planned_once_and_follows_it_to_its_end() {
     let (demo, clusters) = start();
-    let plan = clusters.plan(Verb::Restart, &checkout()).await.unwrap();
+    let plan = clusters.plan(Verb::Restart, &checkout().into()).await.unwrap();
     let [change] = plan.changes.as_slice() else { panic!("{:?}", plan.changes) };
     assert!(change.path.ends_with("[kubectl.kubernetes.io/restartedAt]"), "{change:?}");
     assert_eq!((plan.pods.len(), plan.pods_total), (3, 3));

@@ -3,5 +3,8 @@
 mod connecting;
 mod fake;
 mod incident;
+mod objects;
 mod reading;
 mod restarting;
+mod sending;
+mod writing;

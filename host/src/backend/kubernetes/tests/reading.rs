@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::fake::{Fake, Reply, list, prod, status};
 use crate::backend::kubernetes::Clusters;
 use crate::capability::CapabilityError;
-use crate::capability::kubernetes::{EventQuery, Kubernetes, List, LogQuery};
+use crate::capability::kubernetes::{EventQuery, Kubernetes, List};
+use crate::capability::logs::{LogQuery, OpenLog};
 use crate::domain::write::{WorkloadKind, WorkloadRef};
 
 const WEB: &str = "GET /api/v1/namespaces/shop/pods/web-1";
-const LOG: &str = "GET /api/v1/namespaces/shop/pods/web-1/log?&container=web&tailLines=3";
+const LOG: &str = "GET /api/v1/namespaces/shop/pods/web-1/log?&container=web&tailLines=2";
 
 fn pod(name: &str) -> Value {
     json!({ "metadata": { "namespace": "shop", "name": name } })
@@ -30,18 +31,33 @@ fn pods_of_shop(limit: u32, token: Option<&str>) -> List {
     }
 }
 
-fn log_query(tail_lines: u32, bytes_max: usize) -> LogQuery {
+fn log_query(tail_lines: u32) -> LogQuery {
     LogQuery {
         cluster: prod(),
         namespace: "shop".parse().unwrap(),
         pod: "web-1".parse().unwrap(),
         container: Some("web".parse().unwrap()),
         previous: false,
-        tail_lines,
+        tail_lines: Some(tail_lines),
         since_s: None,
         timestamps: false,
-        bytes_max,
+        follow: false,
     }
+}
+
+/// The pieces of a log, as text, and how it ended where that was not well.
+async fn pieces(mut log: OpenLog) -> (Vec<String>, Option<CapabilityError>) {
+    let mut texts = Vec::new();
+    while let Some(piece) = log.pieces.next().await {
+        match piece {
+            Ok(bytes) => texts.push(String::from_utf8(bytes.to_vec()).unwrap()),
+            Err(error) => {
+                assert!(log.pieces.next().await.is_none(), "a failure is the end");
+                return (texts, Some(error));
+            }
+        }
+    }
+    (texts, None)
 }
 
 fn caller_text<T: std::fmt::Debug>(result: Result<T, CapabilityError>) -> String {
@@ -256,41 +272,69 @@ async fn stops_listing_events_at_the_bound_and_with_a_server_that_pages_for_ever
     }
 }
 
-#[tokio::test]
-async fn keeps_the_newest_of_a_log() {
-    let chunks =
-        |texts: &[&str]| Reply::Chunks(texts.iter().map(|t| t.as_bytes().to_vec()).collect());
-    for (reply, bytes_max, expected, truncated) in [
-        (chunks(&[]), 100, "", false),
-        (chunks(&["one\n", "two\n"]), 100, "one\ntwo\n", false),
-        (chunks(&["one\ntw", "o\nthree"]), 100, "two\nthree", true),
-        (chunks(&["one\ntwo\n"]), 8, "one\ntwo\n", false),
-        (chunks(&["one\ntwo\n"]), 7, "two\n", true),
-        (chunks(&["one\ntwo\n"]), 3, "wo\n", true),
-        (chunks(&["0123456789"; 50]), 12, "890123456789", true),
-    ] {
-        let fake = Fake::default().expect(LOG, reply);
-        let query = log_query(2, bytes_max);
-        let log = fake.serve(|clusters| async move { clusters.log(&query).await }).await.unwrap();
-        assert_eq!(log.container, "web");
-        assert_eq!(
-            (String::from_utf8(log.bytes).unwrap().as_str(), log.truncated),
-            (expected, truncated)
-        );
-    }
+#[tokio::test(start_paused = true)]
+async fn gives_a_log_as_it_comes_and_says_how_it_breaks_off() {
+    let chunks = |texts: &[&str]| texts.iter().map(|t| t.as_bytes().to_vec()).collect();
+    Fake::default()
+        .expect(LOG, Reply::Chunks(chunks(&["one\ntw", "o\n"])))
+        .expect(LOG, Reply::Busy("1"))
+        .expect(LOG, Reply::Chunks(chunks(&["at the second attempt"])))
+        .expect(LOG, Reply::BreaksOff("hal"))
+        .expect(LOG, Reply::Hangs("hal"))
+        .serve(|clusters| async move {
+            let open = async || clusters.open_log(&log_query(2)).await.unwrap();
+            let log = open().await;
+            assert_eq!(log.container, "web");
+            assert_eq!(pieces(log).await, (vec!["one\ntw".to_owned(), "o\n".to_owned()], None));
+            assert_eq!(pieces(open().await).await.0, ["at the second attempt"]);
+            for expected in [
+                "the cluster does not answer; try again later",
+                "the cluster did not answer in time; try again later",
+            ] {
+                let (texts, error) = pieces(open().await).await;
+                assert_eq!(texts, ["hal"]);
+                assert_eq!(error.unwrap().caller_text(), expected);
+            }
+        })
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_that_breaks_off_is_read_again_and_one_that_never_ends_is_a_limit() {
+async fn silence_ends_no_log_that_is_followed() {
+    const FOLLOW: &str =
+        "GET /api/v1/namespaces/shop/pods/web-1/log?&container=web&follow=true&tailLines=0";
+    let query = LogQuery { follow: true, ..log_query(0) };
     Fake::default()
-        .expect(LOG, Reply::BreaksOff("hal"))
-        .expect(LOG, Reply::Chunks(vec![b"whole\n".to_vec()]))
-        .expect(LOG, Reply::Chunks(vec![vec![b'x'; 1 << 20]; 65]))
+        .expect(FOLLOW, Reply::Hangs("a line\n"))
         .serve(|clusters| async move {
-            let log = clusters.log(&log_query(2, 100)).await.unwrap();
-            assert_eq!(log.bytes, b"whole\n");
-            let said = caller_text(clusters.log(&log_query(2, 100)).await);
-            assert_eq!(said, "the cluster's answer is larger than 64 MiB; ask for less at a time");
+            let mut log = clusters.open_log(&query).await.unwrap();
+            assert!(log.pieces.next().await.unwrap().is_ok());
+            let long = std::time::Duration::from_secs(50);
+            assert!(tokio::time::timeout(long, log.pieces.next()).await.is_err());
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn tells_the_selector_of_a_workload_and_never_an_empty_one() {
+    const PATH: &str = "GET /apis/apps/v1/namespaces/shop/deployments/web";
+    let target = WorkloadRef {
+        cluster: prod(),
+        kind: WorkloadKind::Deployment,
+        namespace: "shop".parse().unwrap(),
+        name: "web".parse().unwrap(),
+    };
+    let with = |selector: Value| {
+        let spec = json!({ "selector": selector, "template": {} });
+        Reply::Json(200, json!({ "metadata": { "name": "web" }, "spec": spec }))
+    };
+    Fake::default()
+        .expect(PATH, with(json!({ "matchLabels": { "app": "web" } })))
+        .expect(PATH, with(json!({})))
+        .serve(|clusters| async move {
+            assert_eq!(clusters.pod_selector(&target).await.unwrap(), "app=web");
+            let error = clusters.pod_selector(&target).await.unwrap_err();
+            assert!(matches!(error, CapabilityError::Unavailable { .. }), "{error:?}");
         })
         .await;
 }
@@ -298,12 +342,12 @@ async fn a_log_that_breaks_off_is_read_again_and_one_that_never_ends_is_a_limit(
 #[tokio::test]
 async fn asks_the_pod_for_its_container_only_where_none_is_named() {
     const ALL: &str = "GET /api/v1/namespaces/shop/pods/web-1/log?&container=main&previous=true\
-                       &sinceSeconds=60&tailLines=101&timestamps=true";
+                       &sinceSeconds=60&tailLines=100&timestamps=true";
     let named = |names: &[&str]| {
         let containers: Vec<_> = names.iter().map(|name| json!({ "name": name })).collect();
         Reply::Json(200, json!({ "spec": { "containers": containers } }))
     };
-    let mut query = log_query(100, 1_000);
+    let mut query = log_query(100);
     (query.container, query.previous, query.since_s, query.timestamps) =
         (None, true, Some(60), true);
     Fake::default()
@@ -316,13 +360,12 @@ async fn asks_the_pod_for_its_container_only_where_none_is_named() {
             status(400, "previous terminated container \"main\" in pod \"web-1\" not found"),
         )
         .serve(|clusters| async move {
-            let log = clusters.log(&query).await.unwrap();
-            assert_eq!((log.container.as_str(), log.truncated), ("main", false));
+            assert_eq!(clusters.open_log(&query).await.unwrap().container, "main");
             assert_eq!(
-                caller_text(clusters.log(&query).await),
+                caller_text(clusters.open_log(&query).await),
                 "the pod has 2 containers, name one: `a`, `b`"
             );
-            let error = clusters.log(&query).await.unwrap_err();
+            let error = clusters.open_log(&query).await.unwrap_err();
             assert!(matches!(error, CapabilityError::InvalidArgument(_)), "{error:?}");
             assert!(error.caller_text().contains("previous terminated container"), "{error}");
         })

@@ -3,25 +3,27 @@
 use serde_json::{Value, json};
 
 use super::fake::{Fake, Reply, list, prod, status};
-use crate::capability::{CapabilityError, Workloads};
-use crate::domain::write::{Change, Plan, Verb, WorkloadKind, WorkloadRef};
+use crate::capability::{CapabilityError, Writer};
+use crate::domain::write::{
+    Body, Change, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget,
+};
 
 const GET: &str = "GET /apis/apps/v1/namespaces/shop/deployments/web";
 const TRY: &str =
-    "PATCH /apis/apps/v1/namespaces/shop/deployments/web?&dryRun=All&fieldManager=toolgate";
-const PATCH: &str = "PATCH /apis/apps/v1/namespaces/shop/deployments/web?&fieldManager=toolgate";
+    "PATCH /apis/apps/v1/namespaces/shop/deployments/web?dryRun=All&fieldManager=toolgate";
+const PATCH: &str = "PATCH /apis/apps/v1/namespaces/shop/deployments/web?fieldManager=toolgate";
 const PODS: &str = "GET /api/v1/namespaces/shop/pods?&labelSelector=app%3Dweb&limit=250";
 const BUDGETS: &str = "GET /apis/policy/v1/namespaces/shop/poddisruptionbudgets?&limit=500";
 const AT: &str = "2026-11-21T02:13:07Z";
 const PATH: &str = "spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]";
 
-fn target() -> WorkloadRef {
-    WorkloadRef {
+fn target() -> WriteTarget {
+    WriteTarget::Workload(WorkloadRef {
         cluster: prod(),
         kind: WorkloadKind::Deployment,
         namespace: "shop".parse().unwrap(),
         name: "web".parse().unwrap(),
-    }
+    })
 }
 
 fn deployment(uid: &str, generation: i64) -> Value {
@@ -63,15 +65,21 @@ fn pod(name: &str, owner_kind: &str, owner: &str, phase: &str) -> Value {
 }
 
 fn plan_of(uid: &str, generation: i64) -> Plan {
+    let annotations = json!({ "kubectl.kubernetes.io/restartedAt": AT });
+    let body = json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } });
     Plan {
         verb: Verb::Restart,
         target: target(),
         uid: uid.to_owned(),
-        generation,
+        version: Version::Generation(generation),
         changes: Vec::new(),
         pods: Vec::new(),
         pods_total: 0,
+        replicas_left: Some(2),
+        budgets: Vec::new(),
         warnings: Vec::new(),
+        owner: None,
+        body: Body::new(&body.to_string()),
     }
 }
 

@@ -1,0 +1,207 @@
+//! How far what was written has come: for a workload its rollout, for a pod its successor.
+
+use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+
+use super::super::about::About;
+use super::super::ask::Failure;
+use super::super::connect::Link;
+use super::super::convert;
+use super::super::convert::deployment::selector;
+use super::super::convert::pod::controller;
+use super::super::workload::{self, Workload};
+use super::delete::is_ready;
+use super::pods::{PODS_CHUNK, PODS_MAX};
+use crate::capability::kubernetes::RolloutState;
+use crate::capability::{CapabilityError, Progress};
+use crate::domain::name::Namespace;
+use crate::domain::write::{Owner, Plan, Verb, WorkloadRef, WriteTarget};
+
+pub(super) async fn of(link: &Link, plan: &Plan) -> Result<Progress, CapabilityError> {
+    match &plan.target {
+        WriteTarget::Workload(target) => of_workload(link, plan.verb, target).await,
+        WriteTarget::Pod { namespace, .. } => of_pod(link, plan, namespace).await,
+        WriteTarget::Node { name, .. } => {
+            let takes = if plan.verb == Verb::Cordon { "takes no new pods" } else { "takes pods" };
+            Ok(complete(format!("node `{name}` {takes}")))
+        }
+    }
+}
+
+async fn of_workload(
+    link: &Link,
+    verb: Verb,
+    target: &WorkloadRef,
+) -> Result<Progress, CapabilityError> {
+    let taken = link.workload(target).await;
+    let workload = taken
+        .and_then(|taken| Workload::decode(target.kind, &taken))
+        .map_err(|failure| workload::about(target).explain(failure))?;
+    let rollout = workload.rollout();
+    let (state, message) = match verb {
+        Verb::Pause => (
+            RolloutState::Complete,
+            format!("rollouts of {} are held until it is resumed", target.name),
+        ),
+        // By the rules of a rollout, pods that are too many do not count.
+        Verb::Scale { replicas } if rollout.state == RolloutState::Complete => {
+            let there = rollout.updated.max(rollout.ready);
+            if there > replicas && rollout.desired == replicas {
+                let ending = there - replicas;
+                (RolloutState::Progressing, format!("{ending} replicas are yet to end"))
+            } else {
+                (RolloutState::Complete, rollout.message.clone())
+            }
+        }
+        Verb::Restart
+        | Verb::Scale { .. }
+        | Verb::Rollback { .. }
+        | Verb::Resume
+        | Verb::Delete
+        | Verb::Cordon
+        | Verb::Uncordon => (rollout.state, rollout.message.clone()),
+    };
+    Ok(Progress { state, message, rollout: Some(rollout) })
+}
+
+fn complete(message: String) -> Progress {
+    Progress { state: RolloutState::Complete, message, rollout: None }
+}
+
+fn progressing(message: String) -> Progress {
+    Progress { state: RolloutState::Progressing, message, rollout: None }
+}
+
+async fn of_pod(
+    link: &Link,
+    plan: &Plan,
+    namespace: &Namespace,
+) -> Result<Progress, CapabilityError> {
+    let name = plan.target.name();
+    let about = About::object("pod", Some(namespace.as_str()), name.as_str());
+    let found: Result<Pod, Failure> =
+        link.object::<Pod>(&about).await.and_then(|taken| taken.decode());
+    let namesake = match found {
+        Ok(pod) if pod.metadata.uid.as_deref() == Some(plan.uid.as_str()) => {
+            return Ok(progressing(format!("pod `{name}` is ending")));
+        }
+        Ok(pod) => Some(pod),
+        Err(Failure::Answered(answer)) if answer.code == 404 => None,
+        Err(failure) => return Err(about.explain(failure)),
+    };
+    let Some(owner) = &plan.owner else {
+        return Ok(complete(format!("pod `{name}` is gone; it has no controller to make another")));
+    };
+    match owner.kind.as_str() {
+        "StatefulSet" => Ok(namesake.map_or_else(
+            || progressing(format!("pod `{name}` is gone, its successor is yet to be made")),
+            |pod| of_successors(&[pod], 1),
+        )),
+        "ReplicaSet" => {
+            let about = About::object("replicaset", Some(namespace.as_str()), &owner.name);
+            let set: ReplicaSet = match object_of(link, &about, owner).await? {
+                Some(set) => set,
+                None => return Ok(without(owner)),
+            };
+            let desired = set.spec.as_ref().map_or(0, |spec| spec.replicas.unwrap_or(1));
+            let labels = set.spec.as_ref().map(|spec| selector(&spec.selector));
+            let pods = siblings(link, namespace, &labels.unwrap_or_default(), owner).await?;
+            Ok(of_successors(&pods, convert::count(Some(desired))))
+        }
+        "DaemonSet" => {
+            let about = About::object("daemonset", Some(namespace.as_str()), &owner.name);
+            let set: DaemonSet = match object_of(link, &about, owner).await? {
+                Some(set) => set,
+                None => return Ok(without(owner)),
+            };
+            let labels = set.spec.as_ref().map(|spec| selector(&spec.selector));
+            let mut pods = siblings(link, namespace, &labels.unwrap_or_default(), owner).await?;
+            let node = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+            pods.retain(|pod| node(pod) == owner.node);
+            Ok(of_successors(&pods, 1))
+        }
+        kind => Ok(complete(format!(
+            "pod `{name}` is gone; whether another comes is up to {kind} `{}`",
+            owner.name
+        ))),
+    }
+}
+
+/// The controller; none where it is gone, or another of its name has come.
+async fn object_of<K>(
+    link: &Link,
+    about: &About<'_>,
+    owner: &Owner,
+) -> Result<Option<K>, CapabilityError>
+where
+    K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned,
+{
+    match link.object::<K>(about).await.and_then(|taken| taken.decode::<K>()) {
+        Ok(found) if found.meta().uid.as_ref() == Some(&owner.uid) => Ok(Some(found)),
+        Ok(_) => Ok(None),
+        Err(Failure::Answered(answer)) if answer.code == 404 => Ok(None),
+        Err(failure) => Err(about.explain(failure)),
+    }
+}
+
+fn without(owner: &Owner) -> Progress {
+    complete(format!(
+        "the pod is gone, and so is {} `{}`, which would make another",
+        owner.kind, owner.name
+    ))
+}
+
+/// The controller's pods that are not leaving.
+async fn siblings(
+    link: &Link,
+    namespace: &Namespace,
+    labels: &str,
+    owner: &Owner,
+) -> Result<Vec<Pod>, CapabilityError> {
+    let about = About::list("pod", Some(namespace.as_str()));
+    if labels.is_empty() {
+        let why = "a controller without a selector that can be read".to_owned();
+        return Err(about.explain(Failure::Garbage(why)));
+    }
+    let params = ListParams::default().labels(labels).limit(PODS_CHUNK);
+    let ours = |pod: &Pod| {
+        let is_ours = controller(&pod.metadata).is_some_and(|of| of.uid == owner.uid);
+        (is_ours && pod.metadata.deletion_timestamp.is_none()).then(|| pod.clone())
+    };
+    let all = link.all(&about, params, PODS_MAX, ours).await;
+    Ok(all.map_err(|failure| about.explain(failure))?.items)
+}
+
+/// States of a pod that no waiting ends.
+const STUCK: [&str; 7] = [
+    "CrashLoopBackOff",
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
+
+fn of_successors(pods: &[Pod], desired: u32) -> Progress {
+    let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+    if ready >= usize::try_from(desired).unwrap_or(usize::MAX) {
+        return complete(match desired {
+            1 => "the pod is gone and its successor is ready".to_owned(),
+            _ => format!("the pod is gone and all {desired} replicas of its controller are ready"),
+        });
+    }
+    let stuck = pods.iter().filter(|pod| !is_ready(pod)).map(convert::pod::pod).find(|pod| {
+        // An init container's state comes as `Init:CrashLoopBackOff`.
+        STUCK.contains(&pod.status.rsplit(':').next().unwrap_or_default())
+    });
+    match stuck {
+        Some(pod) => Progress {
+            state: RolloutState::Stuck,
+            message: format!("pod `{}` cannot start: {}", pod.name, pod.status),
+            rollout: None,
+        },
+        None => progressing(format!("{ready} of {desired} replicas of its controller are ready")),
+    }
+}

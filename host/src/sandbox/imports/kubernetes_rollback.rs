@@ -1,0 +1,21 @@
+//! `kubernetes-rollback`.
+
+use super::super::bindings::toolgate::plugin::kubernetes_rollback as door_wit;
+use super::super::bindings::toolgate::plugin::writes::Outcome;
+use super::super::state::State;
+use super::convert::kind_in;
+use super::{Answer, Door, Shut, writes};
+use crate::domain::capability::Capability;
+use crate::domain::write::Verb;
+
+impl door_wit::Host for State {
+    async fn request(&mut self, what: door_wit::Rollback) -> Answer<Outcome> {
+        self.through(Capability::KubernetesRollback, |door| request(door, what)).await
+    }
+}
+
+async fn request(door: Door, what: door_wit::Rollback) -> Result<Outcome, Shut> {
+    let door_wit::Rollback { cluster, kind, namespace, name, revision, reason } = what;
+    let target = writes::workload(&door, cluster, kind_in(kind), &namespace, &name).await?;
+    writes::request(door, Verb::Rollback { revision }, target, reason).await
+}

@@ -1,0 +1,24 @@
+//! `kubernetes-scale`.
+
+use super::super::bindings::toolgate::plugin::kubernetes_scale as door_wit;
+use super::super::bindings::toolgate::plugin::writes::Outcome;
+use super::super::state::State;
+use super::convert::kind_in;
+use super::{Answer, Door, Shut, invalid, writes};
+use crate::domain::capability::Capability;
+use crate::domain::write::{REPLICAS_MAX, Verb};
+
+impl door_wit::Host for State {
+    async fn request(&mut self, what: door_wit::Scale) -> Answer<Outcome> {
+        self.through(Capability::KubernetesScale, |door| request(door, what)).await
+    }
+}
+
+async fn request(door: Door, what: door_wit::Scale) -> Result<Outcome, Shut> {
+    let door_wit::Scale { cluster, kind, namespace, name, replicas, reason } = what;
+    if replicas > REPLICAS_MAX {
+        return Err(invalid(format!("`replicas` is {replicas}; it goes from 0 to {REPLICAS_MAX}")));
+    }
+    let target = writes::workload(&door, cluster, kind_in(kind), &namespace, &name).await?;
+    writes::request(door, Verb::Scale { replicas }, target, reason).await
+}
