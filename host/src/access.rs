@@ -122,9 +122,9 @@ impl Permissions {
         grants.give(capability, scope);
         let plugin = offered.offer.plugin.as_str();
         let needed = rbac::rights(&question.cluster, &self.mode, [(plugin, &grants)].into_iter());
-        let everywhere = needed.cluster.iter().map(|right| (None, right));
-        let here = needed.namespaces.values().flatten();
-        let here = here.map(|right| (question.namespace.as_ref(), right));
+        let everywhere = needed.cluster.iter().map(|(right, _)| (None, right));
+        let here = needed.namespaces.values().flat_map(|rights| rights.iter());
+        let here = here.map(|(right, _)| (question.namespace.as_ref(), right));
         for (namespace, right) in everywhere.chain(here) {
             match self.rights.has(&question.cluster, namespace, right).await {
                 Ok(true) => {}
@@ -204,7 +204,7 @@ mod tests {
             digest: "d".to_owned(),
             uses: BTreeSet::from([capability, Capability::Progress]),
             tier: capability.tier(),
-            arguments: Schema::new(&serde_json::json!({ "type": "object" })).unwrap(),
+            arguments: Schema::compile(r#"{"type":"object"}"#).unwrap(),
         };
         let offered = Offered { offer: Arc::new(offer), grants: Arc::new(grants) };
         permissions.learn(BTreeMap::from([("tool".parse().unwrap(), offered)]));

@@ -188,6 +188,14 @@ const OFFERS: &str = r#"
     namespaces = ["shop"]
     [grants.remediation.kubernetes-restart]
     namespaces = ["shop"]
+    [grants.remediation.kubernetes-scale]
+    namespaces = ["shop"]
+    [grants.remediation.kubernetes-rollback]
+    namespaces = ["shop"]
+    [grants.remediation.kubernetes-pause]
+    namespaces = ["shop"]
+    [grants.remediation.kubernetes-delete-pod]
+    namespaces = ["shop"]
 "#;
 
 fn check_offers(mode: (&str, &str, Option<&str>), http: bool) {

@@ -46,11 +46,8 @@ fn clipped(text: &str) -> String {
 
 #[test]
 fn every_guest_has_a_test() {
-    let tests = concat!(
-        include_str!("limits.rs"),
-        include_str!("reading.rs"),
-        include_str!("prompts.rs")
-    );
+    let tests =
+        concat!(include_str!("limits.rs"), include_str!("prompts.rs"), include_str!("reading.rs"),);
     let names = |folder: &str, name: fn(&str) -> Option<&str>| -> Vec<String> {
         let entries = std::fs::read_dir(repository().join(folder)).unwrap();
         let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -19,6 +19,19 @@ const BROWSE: &str = r#"
     namespaces = ["shop"]
 "#;
 
+const REMEDIATION: &str = r#"
+    [grants.remediation.kubernetes-restart]
+    namespaces = ["shop"]
+    [grants.remediation.kubernetes-scale]
+    namespaces = ["shop"]
+    [grants.remediation.kubernetes-rollback]
+    namespaces = ["shop"]
+    [grants.remediation.kubernetes-pause]
+    namespaces = ["shop"]
+    [grants.remediation.kubernetes-delete-pod]
+    namespaces = ["shop"]
+"#;
+
 /// How often what is watched is read again here.
 const OFTEN: Duration = Duration::from_millis(50);
 
@@ -124,6 +137,18 @@ async fn tells_a_caller_what_it_may_do_and_no_more() {
         [grants.remediation.kubernetes-restart]
         clusters = ["blue"]
         namespaces = ["shop"]
+        [grants.remediation.kubernetes-scale]
+        clusters = ["blue"]
+        namespaces = ["shop"]
+        [grants.remediation.kubernetes-rollback]
+        clusters = ["blue"]
+        namespaces = ["shop"]
+        [grants.remediation.kubernetes-pause]
+        clusters = ["blue"]
+        namespaces = ["shop"]
+        [grants.remediation.kubernetes-delete-pod]
+        clusters = ["blue"]
+        namespaces = ["shop"]
     "#;
     let house = House::of(&["plugins/pods", "plugins/remediation"], config).await;
     assert_eq!(house.failures(), "");
@@ -178,7 +203,67 @@ async fn tells_a_caller_what_it_may_do_and_no_more() {
             },
             {
               "capabilities": {
+                "kubernetes-delete-pod": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "destructive"
+                },
+                "kubernetes-pause": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "reversible"
+                },
                 "kubernetes-restart": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "reversible"
+                },
+                "kubernetes-rollback": {
+                  "clusters": [
+                    "blue"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "tier": "reversible"
+                },
+                "kubernetes-scale": {
                   "clusters": [
                     "blue"
                   ],
@@ -257,7 +342,7 @@ async fn a_hostile_resource_is_bounded_and_made_plain() {
 async fn tells_a_subscriber_of_a_restart_and_records_every_look() {
     let config = format!(
         "{BROWSE}\n[mode]\nread_only = false\n[approvals]\nrequired = false\n\
-         [grants.remediation.kubernetes-restart]\nnamespaces = [\"shop\"]\n"
+         {REMEDIATION}"
     );
     let house = House::of(&["plugins/browse", "plugins/remediation"], &config).await;
     let (client, server) = tokio::io::duplex(1 << 20);

@@ -7,8 +7,8 @@ use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 
 use super::about::About;
-use super::fetch::Chunk;
 use super::ask::Failure;
+use super::fetch::Chunk;
 use super::workload::{self, Workload};
 use super::{Clusters, convert};
 use crate::capability::CapabilityError;
