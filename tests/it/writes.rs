@@ -102,7 +102,8 @@ async fn each_is_approved_done_once_and_seen_finished() {
         PATCH /apis/apps/v1/namespaces/shop/deployments/frontend
         PATCH /apis/apps/v1/namespaces/shop/deployments/frontend
         PATCH /apis/apps/v1/namespaces/shop/deployments/frontend
-        PATCH /apis/apps/v1/namespaces/shop/deployments/checkout"#]].assert_eq(&written);
+        PATCH /apis/apps/v1/namespaces/shop/deployments/checkout"#]]
+    .assert_eq(&written);
 }
 
 /// Ours and theirs: the record of what was sent, and what the cluster says it was sent.

@@ -105,9 +105,7 @@ fn link(linker: &mut Linker<State>, capability: Capability) -> wasmtime::Result<
         Capability::KubernetesSecretValues => {
             contract::kubernetes_secret_values::add_to_linker::<_, Own>(linker, own)
         }
-        Capability::Access => {
-            contract::access::add_to_linker::<_, Own>(linker, own)
-        }
+        Capability::Access => contract::access::add_to_linker::<_, Own>(linker, own),
         Capability::KubernetesScale => {
             contract::kubernetes_scale::add_to_linker::<_, Own>(linker, own)
         }

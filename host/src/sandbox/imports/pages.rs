@@ -77,7 +77,8 @@ impl Door {
         cluster: &ClusterName,
         kind: &'static str,
     ) -> Result<Vec<String>, Shut> {
-        let target = Target { cluster: cluster.clone(), namespace: None, kind: kind.into(), name: None };
+        let target =
+            Target { cluster: cluster.clone(), namespace: None, kind: kind.into(), name: None };
         let whole = Target { kind: "Namespace".into(), ..target.clone() };
         self.note("list", &whole, true).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
@@ -91,8 +92,12 @@ impl Door {
         let Some(name) = target.namespace.clone() else { return Ok(()) };
         let cluster = target.cluster.clone();
         let object = Some(name.to_string());
-        let looked =
-            Target { cluster: cluster.clone(), namespace: None, kind: "Namespace".into(), name: object };
+        let looked = Target {
+            cluster: cluster.clone(),
+            namespace: None,
+            kind: "Namespace".into(),
+            name: object,
+        };
         self.note("get", &looked, true).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let work = async move {
@@ -143,8 +148,12 @@ impl Door {
         let names = self.scope()?.names.clone();
         let mut found = Found { items: Vec::new(), next: None, remaining: None };
         for (place_idx, place) in places.iter().copied().enumerate() {
-            let target =
-                Target { cluster: cluster.clone(), namespace: place.clone(), kind: kind.into(), name: None };
+            let target = Target {
+                cluster: cluster.clone(),
+                namespace: place.clone(),
+                kind: kind.into(),
+                name: None,
+            };
             self.check("list", &target).await?;
             let room = limit.saturating_sub(u32::try_from(found.items.len()).unwrap_or(limit));
             let page = self
