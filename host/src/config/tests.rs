@@ -169,6 +169,10 @@ fn the_demo_reads_everything_and_touches_the_shop_only() {
         pods kubernetes-events ["*"]
         pods kubernetes-read ["*"]
         remediation kubernetes-restart ["shop"]
+        remediation kubernetes-scale ["shop"]
+        remediation kubernetes-rollback ["shop"]
+        remediation kubernetes-pause ["shop"]
+        remediation kubernetes-delete-pod ["shop"]
         workloads kubernetes-read ["*"]
     "#]]
     .assert_eq(&text);
@@ -371,7 +375,7 @@ fn reports_every_value_that_means_nothing() {
               hint: did you mean `kubernetes-read`?
 
             line 34: grants.pods.secrets: there is no such capability
-              hint: there are `kubernetes-read`, `kubernetes-logs`, `kubernetes-events`, `kubernetes-restart`
+              hint: there are `kubernetes-read`, `kubernetes-logs`, `kubernetes-events`, `kubernetes-metrics`, `kubernetes-secret-values`, `access`, `kubernetes-restart`, `kubernetes-scale`, `kubernetes-rollback`, `kubernetes-pause`, `kubernetes-cordon`, `kubernetes-delete-pod`
 
             line 36: grants.pods.log: `log` needs no grant: every plugin has it
               hint: remove the lines
