@@ -16,6 +16,7 @@
     )
 )]
 
+pub mod access;
 pub mod backend;
 pub mod capability;
 pub mod cli;

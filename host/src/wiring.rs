@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Offered, Permissions};
 use crate::backend::demo::{DemoCluster, ScenarioError};
 use crate::backend::kubernetes::{Clusters, ConnectError, Connection};
 use crate::capability::{Clock, Journal};
@@ -18,7 +19,7 @@ use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
 use crate::governance::approval::{ApprovalError, Desk, Folder};
 use crate::governance::audit::{Arguments, AuditError, AuditLog};
-use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads};
+use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads, Tool};
 
 /// Why there is no house.
 #[derive(Debug, thiserror::Error)]
@@ -138,8 +139,11 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         approval_required: approvals.required,
         clock: Arc::clone(&clock),
     }));
+    let permissions =
+        Arc::new(Permissions::new(mode.clone(), approvals.required, clusters.clone()));
     let ports = Arc::new(Ports {
         kubernetes: clusters,
+        access: permissions.clone(),
         writes: Arc::new(effects::Requests(Arc::clone(&effects))),
         clock,
         mode: mode.clone(),
@@ -156,6 +160,11 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     };
     let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
     let sandbox = Sandbox::load(parts, &plugins_dir, terms).await?;
+    let offered = |tool: &Arc<Tool>| {
+        let offered = Offered { offer: Arc::clone(&tool.offer), grants: tool.grants() };
+        (tool.listing.name.clone(), offered)
+    };
+    permissions.learn(sandbox.tools().map(offered).collect());
     let gateway = Arc::new(Gateway::new(log.clone(), Governor::new(mode), sandbox));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));

@@ -4,6 +4,7 @@
 //! has three doors: the trait here (what), `sandbox/imports` (who may) and `backend` (how). Read
 //! [`kubernetes::Kubernetes`] first.
 
+pub mod access;
 pub mod clock;
 pub mod error;
 pub mod journal;
@@ -13,6 +14,7 @@ pub mod progress;
 pub mod writer;
 pub mod writes;
 
+pub use access::{Access, Rights};
 pub use clock::Clock;
 pub use error::CapabilityError;
 pub use journal::Journal;

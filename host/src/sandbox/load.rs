@@ -68,6 +68,13 @@ pub struct Tool {
     pub(super) plugin: Arc<Plugin>,
 }
 
+impl Tool {
+    /// What the operator gave to its plugin.
+    pub fn grants(&self) -> Arc<Grants> {
+        Arc::clone(&self.plugin.grants)
+    }
+}
+
 /// Reads the two files of a plugin's folder.
 pub(super) struct Files {
     pub id: PluginId,

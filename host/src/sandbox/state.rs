@@ -8,7 +8,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::limiter::Limiter;
 use super::meter::Meter;
 use super::wasi::{self, Streams};
-use crate::capability::{Clock, Kubernetes, ProgressSink, WriteRequests};
+use crate::capability::{Access, Clock, Kubernetes, ProgressSink, WriteRequests};
 use crate::domain::grant::Grants;
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
@@ -22,6 +22,8 @@ pub struct Ports {
     pub kubernetes: Arc<dyn Kubernetes>,
     /// Requests for writes.
     pub writes: Arc<dyn WriteRequests>,
+    /// What a caller may do.
+    pub access: Arc<dyn Access>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The operator's guardrails.

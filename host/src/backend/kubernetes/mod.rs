@@ -11,6 +11,7 @@ mod convert;
 mod fetch;
 mod log;
 mod read;
+mod rights;
 mod workload;
 mod write;
 

@@ -3,6 +3,7 @@
 //! Check (uses, grant, mode, on the *target*), record the use, call the port, map the error. Owns
 //! who may; must not know how. Read [`Door`] first.
 
+mod access;
 mod ambient;
 mod convert;
 mod kubernetes_cordon;

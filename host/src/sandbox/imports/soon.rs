@@ -36,12 +36,3 @@ impl contract::kubernetes_secret_values::Host for State {
         unavailable()
     }
 }
-
-impl contract::access::Host for State {
-    async fn check(
-        &mut self,
-        _what: contract::access::Question,
-    ) -> Answer<contract::access::Answer> {
-        unavailable()
-    }
-}

@@ -1,0 +1,262 @@
+//! What a caller may do, told before it is tried: from the same grants, mode and rights by which the
+//! doors decide. It decides nothing itself, and never looks whether an object exists.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+
+use crate::capability::access::{Access, Permission, Question, Rights};
+use crate::domain::capability::{Capability, Tier};
+use crate::domain::grant::Grants;
+use crate::domain::mode::{Mode, WriteMode};
+use crate::domain::name::{PluginId, ToolName};
+use crate::domain::rbac::{self, Right};
+use crate::domain::scope::{Patterns, Scope};
+use crate::governance::admission::Offer;
+
+/// A tool, and what the operator gave to its plugin.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// What it may use.
+    pub offer: Arc<Offer>,
+    /// How far.
+    pub grants: Arc<Grants>,
+}
+
+/// The tools of a house, once they are loaded.
+pub struct Permissions {
+    mode: Mode,
+    approval_required: bool,
+    rights: Arc<dyn Rights>,
+    tools: OnceLock<BTreeMap<ToolName, Offered>>,
+}
+
+impl Permissions {
+    /// Knows the operator's rules and no tool yet.
+    pub fn new(mode: Mode, approval_required: bool, rights: Arc<dyn Rights>) -> Self {
+        Self { mode, approval_required, rights, tools: OnceLock::new() }
+    }
+
+    /// Learns the tools, once: they do not change while the house stands.
+    pub fn learn(&self, tools: BTreeMap<ToolName, Offered>) {
+        if self.tools.set(tools).is_err() {
+            tracing::error!("the tools of the house were told twice");
+        }
+    }
+
+    async fn permission(
+        &self,
+        question: &Question,
+        offered: &Offered,
+        capability: Capability,
+    ) -> Permission {
+        let tier = capability.tier();
+        let obstacle = self.obstacle(question, offered, capability);
+        let granted = obstacle.is_none();
+        let asks = tier == Tier::Destructive || (tier.writes() && self.approval_required);
+        let needs_approval = asks && self.mode.writes() == WriteMode::Perform;
+        let mut permission = Permission {
+            capability,
+            granted,
+            needs_approval,
+            missing_rights: Vec::new(),
+            rights_known: false,
+            obstacle,
+        };
+        if granted {
+            self.ask(question, offered, &mut permission).await;
+        }
+        permission
+    }
+
+    /// Why mode or grant do not cover the place.
+    fn obstacle(
+        &self,
+        question: &Question,
+        offered: &Offered,
+        capability: Capability,
+    ) -> Option<String> {
+        if capability.tier().writes() && self.mode.writes() == WriteMode::Refuse {
+            return Some("this server is read-only (`mode.read_only`)".to_owned());
+        }
+        if !capability.needs_grant() {
+            return None;
+        }
+        let plugin: &PluginId = &offered.offer.plugin;
+        let key = format!("grants.{plugin}.{capability}");
+        let Some(scope) = offered.grants.scope(capability) else {
+            return Some(format!("`{key}` is not there"));
+        };
+        let Question { cluster, namespace, name, .. } = question;
+        if !scope.clusters.contains(cluster.as_str()) {
+            return Some(format!("`{key}.clusters` does not cover `{cluster}`"));
+        }
+        if let Some(namespace) = namespace.as_ref().map(|n| n.as_str()) {
+            if !self.mode.namespaces.contains(namespace) {
+                return Some(format!("`mode.namespaces` does not cover `{namespace}`"));
+            }
+            if capability != Capability::KubernetesCordon && !scope.namespaces.contains(namespace) {
+                return Some(format!("`{key}.namespaces` does not cover `{namespace}`"));
+            }
+        }
+        match name.as_ref().map(|n| n.as_str()) {
+            Some(name) if !scope.names.contains(name) => {
+                Some(format!("`{key}.names` does not cover `{name}`"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Asks the API server for each right that the capability needs at the place.
+    async fn ask(&self, question: &Question, offered: &Offered, permission: &mut Permission) {
+        let capability = permission.capability;
+        let Some(scope) = offered.grants.scope(capability) else { return };
+        let place = question.namespace.as_ref().map(|n| n.to_string());
+        let namespaces = place.clone().and_then(|place| Patterns::new([place]).ok());
+        let mut grants = Grants::default();
+        let scope = Scope {
+            namespaces: namespaces.unwrap_or_else(|| scope.namespaces.clone()),
+            ..scope.clone()
+        };
+        grants.give(capability, scope);
+        let plugin = offered.offer.plugin.as_str();
+        let needed = rbac::rights(&question.cluster, &self.mode, [(plugin, &grants)].into_iter());
+        let everywhere = needed.cluster.iter().map(|right| (None, right));
+        let here = needed.namespaces.values().flatten();
+        let here = here.map(|right| (question.namespace.as_ref(), right));
+        for (namespace, right) in everywhere.chain(here) {
+            match self.rights.has(&question.cluster, namespace, right).await {
+                Ok(true) => {}
+                Ok(false) => permission.missing_rights.push(told(right)),
+                Err(error) => {
+                    tracing::warn!(%error, cluster = %question.cluster, "rights cannot be asked for");
+                    permission.missing_rights.clear();
+                    return;
+                }
+            }
+        }
+        permission.rights_known = true;
+        if !permission.missing_rights.is_empty() {
+            permission.obstacle = Some(format!(
+                "the cluster does not allow this server to {}; its operator applies what \
+                 `toolgate rbac` prints",
+                permission.missing_rights.join(", ")
+            ));
+        }
+    }
+}
+
+fn told(right: &Right) -> String {
+    let Right { group, resource, verb, .. } = right;
+    if group.is_empty() {
+        format!("{verb} {resource}")
+    } else {
+        format!("{verb} {resource}.{group}")
+    }
+}
+
+#[async_trait]
+impl Access for Permissions {
+    async fn check(&self, question: &Question) -> Option<Vec<Permission>> {
+        let offered = self.tools.get()?.get(&question.tool)?;
+        let mut permissions = Vec::new();
+        for capability in &offered.offer.uses {
+            permissions.push(self.permission(question, offered, *capability).await);
+        }
+        Some(permissions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::capability::CapabilityError;
+    use crate::domain::name::{ClusterName, Namespace};
+    use crate::domain::principal::Principal;
+    use crate::schema::Schema;
+
+    /// An account that may do everything but patch.
+    struct NoPatch;
+
+    #[async_trait]
+    impl Rights for NoPatch {
+        async fn has(
+            &self,
+            _cluster: &ClusterName,
+            _namespace: Option<&Namespace>,
+            right: &Right,
+        ) -> Result<bool, CapabilityError> {
+            Ok(right.verb != "patch")
+        }
+    }
+
+    fn permissions(mode: Mode, capability: Capability, namespaces: &str) -> Permissions {
+        let permissions = Permissions::new(mode, true, Arc::new(NoPatch));
+        let scope =
+            Scope { namespaces: Patterns::new([namespaces.to_owned()]).unwrap(), ..Scope::all() };
+        let mut grants = Grants::default();
+        grants.give(capability, scope);
+        let offer = Offer {
+            plugin: "p".parse().unwrap(),
+            digest: "d".to_owned(),
+            uses: BTreeSet::from([capability, Capability::Progress]),
+            tier: capability.tier(),
+            arguments: Schema::new(&serde_json::json!({ "type": "object" })).unwrap(),
+        };
+        let offered = Offered { offer: Arc::new(offer), grants: Arc::new(grants) };
+        permissions.learn(BTreeMap::from([("tool".parse().unwrap(), offered)]));
+        permissions
+    }
+
+    async fn first(permissions: &Permissions, namespace: &str) -> Permission {
+        let question = Question {
+            principal: Principal::local("sre"),
+            tool: "tool".parse().unwrap(),
+            cluster: "prod".parse().unwrap(),
+            namespace: Some(namespace.parse().unwrap()),
+            name: None,
+        };
+        permissions.check(&question).await.unwrap().swap_remove(0)
+    }
+
+    #[tokio::test]
+    async fn says_what_stands_in_the_way() {
+        let writing = || Mode { read_only: false, ..Mode::default() };
+        for (mode, capability, namespace, obstacle) in [
+            (Mode::default(), Capability::KubernetesLogs, "shop", None),
+            (
+                Mode::default(),
+                Capability::KubernetesLogs,
+                "bank",
+                Some("`grants.p.kubernetes-logs.namespaces` does not cover `bank`"),
+            ),
+            (
+                Mode::default(),
+                Capability::KubernetesRestart,
+                "shop",
+                Some("this server is read-only (`mode.read_only`)"),
+            ),
+            (
+                writing(),
+                Capability::KubernetesRestart,
+                "shop",
+                Some(
+                    "the cluster does not allow this server to patch daemonsets.apps, patch \
+                     deployments.apps, patch statefulsets.apps; its operator applies what \
+                     `toolgate rbac` prints",
+                ),
+            ),
+        ] {
+            let permission = first(&permissions(mode, capability, "shop"), namespace).await;
+            assert_eq!(permission.obstacle.as_deref(), obstacle, "{capability} on {namespace}");
+            assert_eq!(permission.allows(), obstacle.is_none());
+            assert_eq!(
+                permission.needs_approval,
+                capability.tier().writes() && namespace == "shop" && permission.granted
+            );
+        }
+    }
+}
