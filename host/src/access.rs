@@ -204,7 +204,7 @@ mod tests {
             digest: "d".to_owned(),
             uses: BTreeSet::from([capability, Capability::Progress]),
             tier: capability.tier(),
-            arguments: Schema::new(&serde_json::json!({ "type": "object" })).unwrap(),
+            arguments: Schema::compile(r#"{"type":"object"}"#).unwrap(),
         };
         let offered = Offered { offer: Arc::new(offer), grants: Arc::new(grants) };
         permissions.learn(BTreeMap::from([("tool".parse().unwrap(), offered)]));
