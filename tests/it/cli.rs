@@ -42,10 +42,14 @@ fn what_is_there_and_what_it_may() {
     let commands: [&[&str]; 3] = [&["check"], &["plugins"], &["tools"]];
     furnished().check(&commands, &expect![[r#"
         $ toolgate check
-        PLUGIN       CAPABILITY          TIER        CLUSTERS  NAMESPACES  KINDS  NAMES
-        pods         kubernetes-events   read        *         shop        *      *
-        pods         kubernetes-read     read        *         shop        *      *
-        remediation  kubernetes-restart  reversible  *         shop        *      *
+        PLUGIN       CAPABILITY             TIER         CLUSTERS  NAMESPACES  KINDS  NAMES
+        pods         kubernetes-events      read         *         shop        *      *
+        pods         kubernetes-read        read         *         shop        *      *
+        remediation  kubernetes-restart     reversible   *         shop        *      *
+        remediation  kubernetes-scale       reversible   *         shop        *      *
+        remediation  kubernetes-rollback    reversible   *         shop        *      *
+        remediation  kubernetes-pause       reversible   *         shop        *      *
+        remediation  kubernetes-delete-pod  destructive  *         shop        *      *
 
         read-only is off, dry run is off, namespaces are limited to *
         --- exit code 0
@@ -57,12 +61,16 @@ fn what_is_there_and_what_it_may() {
         --- exit code 0
 
         $ toolgate tools
-        TOOL                PLUGIN       TIER        DOES
-        describe_pod        pods         read        Everything about one pod, as `kubectl describe pod` shows it: status, containers, images, resources, conditions and its recent events.
-        get_pod_status      pods         read        Phase, conditions and the state of each container of one pod: restarts, last termination, exit code
-        list_failing_pods   pods         read        Finds pods that do not work, whatever their phase, with reason and evidence: crash loops, image pulls, OOM kills, failed init containers, unschedulable, stuck, not ready
-        list_pods           pods         read        Lists pods as `kubectl get pods` does, with the number in each status
-        restart_deployment  remediation  reversible  Requests a rolling restart of a deployment
+        TOOL                 PLUGIN       TIER         DOES
+        describe_pod         pods         read         Everything about one pod, as `kubectl describe pod` shows it: status, containers, images, resources, conditions and its recent events.
+        get_pod_status       pods         read         Phase, conditions and the state of each container of one pod: restarts, last termination, exit code
+        list_failing_pods    pods         read         Finds pods that do not work, whatever their phase, with reason and evidence: crash loops, image pulls, OOM kills, failed init containers, unschedulable, stuck, not ready
+        list_pods            pods         read         Lists pods as `kubectl get pods` does, with the number in each status
+        pause_deployment     remediation  reversible   Requests that rollouts are held, or go on
+        restart_deployment   remediation  reversible   Requests a rolling restart
+        restart_pod          remediation  destructive  Requests the deletion of one pod, which its controller makes anew
+        rollback_deployment  remediation  reversible   Requests an older revision
+        scale_deployment     remediation  reversible   Requests another number of replicas
         --- exit code 0
     "#]]);
 }
@@ -82,32 +90,40 @@ fn plugins_that_do_not_serve() {
         &[&["check"], &["tools"]],
         &expect![[r#"
             $ toolgate check
-            PLUGIN       CAPABILITY          TIER        CLUSTERS  NAMESPACES  KINDS  NAMES
-            pods         kubernetes-events   read        *         shop        *      *
-            pods         kubernetes-read     read        *         shop        *      *
-            remediation  kubernetes-restart  reversible  *         shop        *      *
+            PLUGIN       CAPABILITY             TIER         CLUSTERS  NAMESPACES  KINDS  NAMES
+            pods         kubernetes-events      read         *         shop        *      *
+            pods         kubernetes-read        read         *         shop        *      *
+            remediation  kubernetes-restart     reversible   *         shop        *      *
+            remediation  kubernetes-scale       reversible   *         shop        *      *
+            remediation  kubernetes-rollback    reversible   *         shop        *      *
+            remediation  kubernetes-pause       reversible   *         shop        *      *
+            remediation  kubernetes-delete-pod  destructive  *         shop        *      *
 
             read-only is off, dry run is off, namespaces are limited to *
             --- on standard error
             warning: `grants.nobody` is for a plugin that is not there
             error: plugin `empty` does not load: plugin.toml: name: it is `echo`, but its folder is `empty`; make them the same
-            error: plugin `undeclared-import` does not load: it imports `kubernetes-read`, which its manifest does not ask for; to let it read pods, deployments, nodes, namespaces and rollouts, its author adds to plugin.toml:
+            error: plugin `undeclared-import` does not load: it imports `kubernetes-read`, which its manifest does not ask for; to let it read objects and the state of rollouts, its author adds to plugin.toml:
                 [capabilities.kubernetes-read]
                 reason = "..."
             error: plugin `wasi-http` does not load: it imports `wasi:http/types@0.2.6` (network), which no plugin is ever given; it has to be built without it
             --- exit code 1
 
             $ toolgate tools
-            TOOL                PLUGIN       TIER        DOES
-            describe_pod        pods         read        Everything about one pod, as `kubectl describe pod` shows it: status, containers, images, resources, conditions and its recent events.
-            echo                echo         ambient     A guest of the test suite.
-            get_pod_status      pods         read        Phase, conditions and the state of each container of one pod: restarts, last termination, exit code
-            list_failing_pods   pods         read        Finds pods that do not work, whatever their phase, with reason and evidence: crash loops, image pulls, OOM kills, failed init containers, unschedulable, stuck, not ready
-            list_pods           pods         read        Lists pods as `kubectl get pods` does, with the number in each status
-            restart_deployment  remediation  reversible  Requests a rolling restart of a deployment
+            TOOL                 PLUGIN       TIER         DOES
+            describe_pod         pods         read         Everything about one pod, as `kubectl describe pod` shows it: status, containers, images, resources, conditions and its recent events.
+            echo                 echo         ambient      A guest of the test suite.
+            get_pod_status       pods         read         Phase, conditions and the state of each container of one pod: restarts, last termination, exit code
+            list_failing_pods    pods         read         Finds pods that do not work, whatever their phase, with reason and evidence: crash loops, image pulls, OOM kills, failed init containers, unschedulable, stuck, not ready
+            list_pods            pods         read         Lists pods as `kubectl get pods` does, with the number in each status
+            pause_deployment     remediation  reversible   Requests that rollouts are held, or go on
+            restart_deployment   remediation  reversible   Requests a rolling restart
+            restart_pod          remediation  destructive  Requests the deletion of one pod, which its controller makes anew
+            rollback_deployment  remediation  reversible   Requests an older revision
+            scale_deployment     remediation  reversible   Requests another number of replicas
             --- on standard error
             <time> ERROR toolgate::sandbox: plugin `empty` does not load: plugin.toml: name: it is `echo`, but its folder is `empty`; make them the same
-            <time> ERROR toolgate::sandbox: plugin `undeclared-import` does not load: it imports `kubernetes-read`, which its manifest does not ask for; to let it read pods, deployments, nodes, namespaces and rollouts, its author adds to plugin.toml:
+            <time> ERROR toolgate::sandbox: plugin `undeclared-import` does not load: it imports `kubernetes-read`, which its manifest does not ask for; to let it read objects and the state of rollouts, its author adds to plugin.toml:
             <time> ERROR toolgate::sandbox:     [capabilities.kubernetes-read]
             <time> ERROR toolgate::sandbox:     reason = "..."
             <time> ERROR toolgate::sandbox: plugin `wasi-http` does not load: it imports `wasi:http/types@0.2.6` (network), which no plugin is ever given; it has to be built without it
@@ -197,9 +213,14 @@ fn what_a_component_could_do() {
         sha256     <digest>
         offers     tools
 
-        IMPORTS                                   FUNCTIONS  IN WORDS
-        toolgate:plugin/types@0.1.0                          shared words of the contract; no authority
-        toolgate:plugin/kubernetes-restart@0.1.0  request    may request a rolling restart of a workload, if granted (reversible)
+        IMPORTS                                      FUNCTIONS  IN WORDS
+        toolgate:plugin/types@0.1.0                             shared words of the contract; no authority
+        toolgate:plugin/writes@0.1.0                            shared words of the contract; no authority
+        toolgate:plugin/kubernetes-restart@0.1.0     request    may request a rolling restart of a workload, if granted (reversible)
+        toolgate:plugin/kubernetes-scale@0.1.0       request    may request another number of replicas, if granted (reversible)
+        toolgate:plugin/kubernetes-rollback@0.1.0    request    may request that a workload goes back to an older revision, if granted (reversible)
+        toolgate:plugin/kubernetes-pause@0.1.0       request    may request that rollouts of a deployment are held or go on, if granted (reversible)
+        toolgate:plugin/kubernetes-delete-pod@0.1.0  request    may request the deletion of a pod, if granted (destructive)
         --- exit code 0
 
         $ toolgate inspect http.wasm

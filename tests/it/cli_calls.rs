@@ -109,6 +109,8 @@ fn a_write_of_one_call_lapses_with_it() {
         Approval required, nothing was changed yet: restart of deployment `shop/checkout`
         Approval: <id>, expires <time>
         Pods to be replaced: 3: checkout-7d9f8b6c54-mk4zq, checkout-7d9f8b6c54-qp7rj, checkout-7d9f8b6c54-x2v8k
+        Replicas left meanwhile, at least: 1
+        Disruption budget: checkout: 0 allowed now, 1 healthy of 1 needed
         Change: spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]: nothing -> <time>
         Warning: not every pod is available now: 1 of 3 new replicas are available
         Warning: disruption budget `checkout` allows no disruption now, and a rolling restart does not ask it
@@ -154,6 +156,8 @@ fn a_write_of_one_call_lapses_with_it() {
           checkout-7d9f8b6c54-mk4zq
           checkout-7d9f8b6c54-qp7rj
           checkout-7d9f8b6c54-x2v8k
+        leaves at least 1 replica meanwhile
+        disruption budget checkout: 0 disruptions allowed now, 1 healthy of 1 needed
         ! not every pod is available now: 1 of 3 new replicas are available
         ! disruption budget `checkout` allows no disruption now, and a rolling restart does not ask it
         expired at <time>: the server that held the request ended
@@ -249,7 +253,11 @@ fn the_record_of_what_was_called() {
     let lines = home.run(&["audit", "--json"]).good();
     let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     let one = home.run(&["audit", "--call", first["call"].as_str().unwrap()]).good();
-    assert_eq!(one.lines().count(), 4, "{one}");
+    assert_eq!(one.lines().count(), 5, "{one}");
+    assert!(
+        one.contains("GET /api/v1/namespaces/shop/pods"),
+        "what was asked of the cluster: {one}"
+    );
     // A stranger's line is shown, never passed over, and moves no cursor.
     let log = home.path().join("state/audit/audit.jsonl");
     let mut text = std::fs::read_to_string(&log).unwrap();
@@ -307,7 +315,7 @@ fn a_command_that_waits_is_told_what_a_person_said() {
     "#]].assert_eq(&denied.err);
     let done = waits(&home, &["approve"]).good();
     assert!(done.starts_with("Performed: restart of deployment `shop/checkout`"), "{done}");
-    assert!(done.contains("Rollout: progressing"), "{done}");
+    assert!(done.contains("State: progressing"), "{done}");
     let recorded = home.run(&["audit"]).good();
     let of_write =
         |line: &&str| [" approval-", " intent ", " effect "].iter().any(|w| line.contains(w));

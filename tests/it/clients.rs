@@ -33,7 +33,17 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("list_deployments", json!({"namespace": "shop"})),
         ("list_failing_pods", json!({"namespace": "shop"})),
         ("list_pods", json!({"namespace": "shop", "label_selector": "app=checkout"})),
+        (
+            "pause_deployment",
+            json!({"namespace": "shop", "deployment_name": "checkout", "paused": true}),
+        ),
         ("restart_deployment", json!({"namespace": "shop", "deployment_name": "checkout"})),
+        ("restart_pod", json!({"namespace": "shop", "pod_name": checkout})),
+        ("rollback_deployment", json!({"namespace": "shop", "deployment_name": "checkout"})),
+        (
+            "scale_deployment",
+            json!({"namespace": "shop", "deployment_name": "checkout", "replicas": 5}),
+        ),
     ]
 }
 
@@ -70,7 +80,13 @@ fn expected(tool: &str) -> Vec<(&'static str, Value)> {
             ("/pods/1/last_termination/reason", json!("OOMKilled")),
         ],
         "list_pods" => vec![("/total", json!(3)), ("/pods/2/restarts", json!(5))],
-        "restart_deployment" => vec![
+        "pause_deployment" | "scale_deployment" => {
+            vec![("/outcome", json!("approval_required")), ("/pods_total", json!(0))]
+        }
+        "restart_pod" => {
+            vec![("/outcome", json!("approval_required")), ("/pods_total", json!(1))]
+        }
+        "restart_deployment" | "rollback_deployment" => vec![
             ("/outcome", json!("approval_required")),
             ("/replicas_left", json!(1)),
             ("/pods_total", json!(3)),

@@ -55,13 +55,13 @@ async fn invariant_01_two_keys_a_plugin_without_a_grant_does_not_load() {
         plugin `logs` does not load: it wants `kubernetes-logs`, which is not granted; to let it read the logs of pods, add to toolgate.toml:
             [grants.logs.kubernetes-logs]
             namespaces = ["..."]
-        plugin `nodes` does not load: it wants `kubernetes-read`, which is not granted; to let it read pods, deployments, nodes, namespaces and rollouts, add to toolgate.toml:
+        plugin `nodes` does not load: it wants `kubernetes-read`, which is not granted; to let it read objects and the state of rollouts, add to toolgate.toml:
             [grants.nodes.kubernetes-read]
             namespaces = ["..."]
         plugin `pods` does not load: it wants `kubernetes-events`, which is not granted; to let it list events, add to toolgate.toml:
             [grants.pods.kubernetes-events]
             namespaces = ["..."]
-          and it wants `kubernetes-read`, which is not granted; to let it read pods, deployments, nodes, namespaces and rollouts, add to toolgate.toml:
+          and it wants `kubernetes-read`, which is not granted; to let it read objects and the state of rollouts, add to toolgate.toml:
             [grants.pods.kubernetes-read]
             namespaces = ["..."]
         plugin `remediation` does not load: it wants `kubernetes-restart`, which is not granted; to let it request a rolling restart of a workload, add to toolgate.toml:
@@ -71,6 +71,19 @@ async fn invariant_01_two_keys_a_plugin_without_a_grant_does_not_load() {
             [grants.workloads.kubernetes-events]
             namespaces = ["..."]
           and it wants `kubernetes-read`, which is not granted; to let it read pods, deployments, nodes, namespaces and rollouts, add to toolgate.toml:
+          and it wants `kubernetes-scale`, which is not granted; to let it request another number of replicas, add to toolgate.toml:
+            [grants.remediation.kubernetes-scale]
+            namespaces = ["..."]
+          and it wants `kubernetes-rollback`, which is not granted; to let it request that a workload goes back to an older revision, add to toolgate.toml:
+            [grants.remediation.kubernetes-rollback]
+            namespaces = ["..."]
+          and it wants `kubernetes-pause`, which is not granted; to let it request that rollouts of a deployment are held or go on, add to toolgate.toml:
+            [grants.remediation.kubernetes-pause]
+            namespaces = ["..."]
+          and it wants `kubernetes-delete-pod`, which is not granted; to let it request the deletion of a pod, add to toolgate.toml:
+            [grants.remediation.kubernetes-delete-pod]
+            namespaces = ["..."]
+        plugin `workloads` does not load: it wants `kubernetes-read`, which is not granted; to let it read objects and the state of rollouts, add to toolgate.toml:
             [grants.workloads.kubernetes-read]
             namespaces = ["..."]
 
@@ -382,6 +395,8 @@ async fn a_dry_run_plans_in_read_only_mode_and_writes_nothing() {
     expect![[r#"
         output: Planned, not executed: restart of deployment `shop/checkout`
         Pods to be replaced: 3: checkout-7d9f8b6c54-mk4zq, checkout-7d9f8b6c54-qp7rj, checkout-7d9f8b6c54-x2v8k
+        Replicas left meanwhile, at least: 1
+        Disruption budget: checkout: 0 allowed now, 1 healthy of 1 needed
         Change: spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]: nothing
         Warning: not every pod is available now: 1 of 3 new replicas are available
         Warning: disruption budget `checkout` allows no disruption now, and a rolling restart does not ask it

@@ -490,7 +490,7 @@ async fn slow() {
 #[tokio::test]
 async fn undeclared_import() {
     check("guests/undeclared-import", json!({}), expect![[r#"
-        plugin `undeclared-import` does not load: it imports `kubernetes-read`, which its manifest does not ask for; to let it read pods, deployments, nodes, namespaces and rollouts, its author adds to plugin.toml:
+        plugin `undeclared-import` does not load: it imports `kubernetes-read`, which its manifest does not ask for; to let it read objects and the state of rollouts, its author adds to plugin.toml:
             [capabilities.kubernetes-read]
             reason = "..."
     "#]]).await;

@@ -18,7 +18,7 @@ use toolgate_tests::{Part, target_dir, toolgate};
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The tools of the first-party plugins, in the order in which they are listed.
-pub(crate) const TOOLS: [&str; 10] = [
+pub(crate) const TOOLS: [&str; 13] = [
     "describe_pod",
     "get_node_status",
     "get_pod_logs",
@@ -28,7 +28,11 @@ pub(crate) const TOOLS: [&str; 10] = [
     "list_deployments",
     "list_failing_pods",
     "list_pods",
+    "pause_deployment",
     "restart_deployment",
+    "restart_pod",
+    "rollback_deployment",
+    "scale_deployment",
 ];
 
 /// A person's home folder, in which the program is run.

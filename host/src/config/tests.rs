@@ -175,6 +175,10 @@ fn the_demo_reads_everything_and_touches_the_shop_only() {
         pods kubernetes-read ["*"]
         remediation kubernetes-restart ["shop"]
         runbooks kubernetes-read ["*"]
+        remediation kubernetes-scale ["shop"]
+        remediation kubernetes-rollback ["shop"]
+        remediation kubernetes-pause ["shop"]
+        remediation kubernetes-delete-pod ["shop"]
         workloads kubernetes-read ["*"]
     "#]]
     .assert_eq(&text);

@@ -291,17 +291,68 @@ mod tests {
         (scale.pods_total, scale.replicas_left) = (3, Some(1));
         scale.budgets.push(budget.clone());
         scale.warnings.push("a single replica is left".to_owned());
-        check(&scale, &expect![[r#""#]]);
+        check(
+            &scale,
+            &expect![[r#"
+            scale Deployment shop/web in prod to 1 replica
+            object     uid u1, generation 3
+
+            changes
+              spec.replicas
+              - 4
+              + 1
+            ends 3 pods
+            leaves at least 1 replica meanwhile
+            disruption budget web: 1 disruption allowed now, 4 healthy of 3 needed
+            ! a single replica is left
+        "#]],
+        );
 
         let image = "spec.template.spec.containers[0].image";
         let mut rollback =
             plan(Verb::Rollback { revision: Some(6) }, web(), Some((image, "web:2", "web:1")));
         (rollback.pods, rollback.pods_total) = (vec!["web-1".to_owned()], 1);
         rollback.replicas_left = Some(0);
-        check(&rollback, &expect![[r#""#]]);
+        check(
+            &rollback,
+            &expect![[r#"
+            rollback Deployment shop/web in prod to revision 6
+            object     uid u1, generation 3
 
-        check(&plan(Verb::Pause, web(), Some(("spec.paused", "", "true"))), &expect![[r#""#]]);
-        check(&plan(Verb::Resume, web(), Some(("spec.paused", "true", ""))), &expect![[r#""#]]);
+            changes
+              spec.template.spec.containers[0].image
+              - web:2
+              + web:1
+            replaces 1 pod
+              web-1
+            leaves at least 0 replicas meanwhile
+        "#]],
+        );
+
+        check(
+            &plan(Verb::Pause, web(), Some(("spec.paused", "", "true"))),
+            &expect![[r#"
+            pause Deployment shop/web in prod
+            object     uid u1, generation 3
+
+            changes
+              spec.paused
+              + true
+            ends 0 pods
+        "#]],
+        );
+        check(
+            &plan(Verb::Resume, web(), Some(("spec.paused", "true", ""))),
+            &expect![[r#"
+            resume Deployment shop/web in prod
+            object     uid u1, generation 3
+
+            changes
+              spec.paused
+              - true
+            replaces 0 pods
+        "#]],
+        );
 
         let (cluster, namespace) = ("prod".parse().unwrap(), "shop".parse().unwrap());
         let pod = WriteTarget::Pod { cluster, namespace, name: "web-1".parse().unwrap() };
@@ -315,15 +366,48 @@ mod tests {
             uid: "o1".to_owned(),
             node: None,
         });
-        check(&delete, &expect![[r#""#]]);
+        check(
+            &delete,
+            &expect![[r#"
+            delete Pod shop/web-1 in prod
+            object     uid u1, specification sha256:5f2a
+
+            ends 1 pod
+              web-1
+            its successor is made by ReplicaSet web-5d4f
+            leaves at least 3 replicas meanwhile
+        "#]],
+        );
 
         let node =
             WriteTarget::Node { cluster: "prod".parse().unwrap(), name: "node-1".parse().unwrap() };
         let mut cordon = plan(Verb::Cordon, node.clone(), Some(("spec.unschedulable", "", "true")));
         cordon.version = Version::Content("77aa".to_owned());
-        check(&cordon, &expect![[r#""#]]);
+        check(
+            &cordon,
+            &expect![[r#"
+            cordon Node node-1 in prod
+            object     uid u1, specification sha256:77aa
+
+            changes
+              spec.unschedulable
+              + true
+            ends 0 pods
+        "#]],
+        );
         let mut uncordon = plan(Verb::Uncordon, node, Some(("spec.unschedulable", "true", "")));
         uncordon.version = Version::Content("77ab".to_owned());
-        check(&uncordon, &expect![[r#""#]]);
+        check(
+            &uncordon,
+            &expect![[r#"
+            uncordon Node node-1 in prod
+            object     uid u1, specification sha256:77ab
+
+            changes
+              spec.unschedulable
+              - true
+            ends 0 pods
+        "#]],
+        );
     }
 }
