@@ -140,7 +140,7 @@ async fn secrets_are_read_only_where_they_are_named_and_never_shown() {
     let client = named.cluster("demo").client();
     let api: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(client, "shop");
     let mut seen = 0;
-    for secret in api.list(&Default::default()).await.unwrap() {
+    for secret in api.list(&kube::api::ListParams::default()).await.unwrap() {
         for value in secret.data.unwrap_or_default().into_values() {
             let base64 = serde_json::to_string(&value).unwrap();
             assert!(!listed.contains(base64.trim_matches('"')), "{listed}");
@@ -161,7 +161,7 @@ async fn secrets_are_read_only_where_they_are_named_and_never_shown() {
 #[tokio::test]
 async fn custom_resources_are_read_only_where_they_are_named() {
     let list = json!({ "do": "list", "kind": "certificates.cert-manager.io", "fields": ["spec"] });
-    check("namespaces = [\"shop\"]", &[list.clone()], expect![[r#"
+    check("namespaces = [\"shop\"]", std::slice::from_ref(&list), expect![[r#"
         > {"do":"list","fields":["spec"],"kind":"certificates.cert-manager.io"}
         Error::NotFound("nothing of kind certificates.cert-manager.io is granted in cluster `demo`")
 
@@ -261,7 +261,7 @@ async fn lists_page_through_all_granted_namespaces() {
     }
     let client = house.cluster("demo").client();
     let api: kube::Api<k8s_openapi::api::apps::v1::ReplicaSet> = kube::Api::all(client);
-    let all = api.list(&Default::default()).await.unwrap();
+    let all = api.list(&kube::api::ListParams::default()).await.unwrap();
     let expected: Vec<String> = all.items.into_iter().filter_map(|set| set.metadata.name).collect();
     assert_eq!(names, expected);
 }
@@ -359,7 +359,7 @@ async fn a_value_of_a_secret_needs_a_grant_of_its_own() {
     .await;
     let client = house.cluster("demo").client();
     let api: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(client, "shop");
-    let secrets = api.list(&Default::default()).await.unwrap();
+    let secrets = api.list(&kube::api::ListParams::default()).await.unwrap();
     let secret =
         secrets.items.iter().find(|s| s.data.as_ref().is_some_and(|d| !d.is_empty())).unwrap();
     let name = secret.metadata.name.clone().unwrap();

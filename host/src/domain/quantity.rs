@@ -40,7 +40,7 @@ fn scaled(text: &str, shift: i32) -> Option<u64> {
     numerator = shifted;
     let power = u128::checked_pow(10, exponent.unsigned_abs());
     let scaled = match (exponent >= 0, power) {
-        (true, Some(power)) => numerator.checked_mul(power).unwrap_or(u128::MAX),
+        (true, Some(power)) => numerator.saturating_mul(power),
         (true, None) => u128::MAX,
         (false, Some(power)) => numerator.div_ceil(power),
         (false, None) => 1,

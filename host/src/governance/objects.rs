@@ -1,6 +1,8 @@
 //! Whole objects of a cluster, made safe: what is no operator's business is left out, and what is
 //! or may be secret is replaced. Read [`make_object_safe`] first.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "JSON has six kinds of values, for ever")]
+
 use std::sync::LazyLock;
 
 use base64::Engine as _;

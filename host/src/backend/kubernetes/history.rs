@@ -126,7 +126,7 @@ fn plain(template: &Value) -> Value {
 }
 
 fn told(mut kept: Vec<Kept>, workload: &Value) -> Vec<Revision> {
-    kept.sort_by(|a, b| b.revision.number.cmp(&a.revision.number));
+    kept.sort_by_key(|kept| std::cmp::Reverse(kept.revision.number));
     if let Some(at) = current(&kept, workload)
         && let Some(current) = kept.get_mut(at)
     {

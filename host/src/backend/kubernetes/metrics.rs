@@ -110,12 +110,14 @@ impl Clusters {
     {
         let params = ListParams { label_selector, ..ListParams::default() };
         let all = self.link(cluster)?.all_of(path, params, USAGES_MAX, convert).await;
-        let all = all.map_err(|failure| match failure {
-            Failure::Answered(answer) if matches!(answer.code, 404 | 503) => {
-                CapabilityError::Unavailable { caller: ABSENT, internal: answer.to_string() }
+        let all = match all {
+            Ok(all) => all,
+            Err(Failure::Answered(answer)) if matches!(answer.code, 404 | 503) => {
+                let internal = answer.to_string();
+                return Err(CapabilityError::Unavailable { caller: ABSENT, internal });
             }
-            failure => About::list(kind, None).explain(failure),
-        })?;
+            Err(failure) => return Err(About::list(kind, None).explain(failure)),
+        };
         if all.truncated {
             return Err(CapabilityError::LimitExceeded(format!(
                 "the cluster measures more than {USAGES_MAX} {kind}s; name a namespace"

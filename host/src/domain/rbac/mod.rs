@@ -53,7 +53,7 @@ pub fn rights<'a>(
                 rights.unmapped.insert(format!("`{pattern}` of `{grant}.kinds`"));
             }
             rights.guessed.extend(needs.guessed);
-            rights.add(&grant, scope, mode, &needs.needs);
+            rights.add(&grant, scope, mode, &needs.each);
         }
     }
     rights
@@ -75,10 +75,9 @@ impl Rights {
         let names = literal_names(&scope.names);
         for need in needs {
             let of = match (&need.names, &places) {
-                (needs::Narrowed::No, _) => Names::Any,
                 (needs::Narrowed::ByName, _) => names.clone(),
                 (needs::Narrowed::ByPlace, Some(places)) => Names::Only(places.clone()),
-                (needs::Narrowed::ByPlace, None) => Names::Any,
+                (needs::Narrowed::No, _) | (needs::Narrowed::ByPlace, None) => Names::Any,
             };
             match &places {
                 Some(places) if need.namespaced => {

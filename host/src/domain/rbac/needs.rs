@@ -37,7 +37,7 @@ pub(super) struct Need {
 /// What one grant needs.
 #[derive(Default)]
 pub(super) struct Needs {
-    pub(super) needs: Vec<Need>,
+    pub(super) each: Vec<Need>,
     pub(super) guessed: Vec<String>,
     pub(super) unmapped: Vec<String>,
 }
@@ -45,19 +45,19 @@ pub(super) struct Needs {
 impl Needs {
     /// For one object that the grant names.
     fn one(&mut self, right: Right, namespaced: bool) {
-        self.needs.push(Need { right, namespaced, names: Narrowed::ByName });
+        self.each.push(Need { right, namespaced, names: Narrowed::ByName });
     }
 
     /// For any object of the place.
     fn any(&mut self, right: Right, namespaced: bool) {
-        self.needs.push(Need { right, namespaced, names: Narrowed::No });
+        self.each.push(Need { right, namespaced, names: Narrowed::No });
     }
 
     /// For a list that the guest asked for.
     fn list(&mut self, right: Right, namespaced: bool) {
         self.any(right, namespaced);
         if namespaced {
-            self.needs.push(Need { right: NAMESPACE_LOOK, namespaced, names: Narrowed::No });
+            self.each.push(Need { right: NAMESPACE_LOOK, namespaced, names: Narrowed::No });
         }
     }
 
@@ -190,11 +190,23 @@ fn write(needs: &mut Needs, capability: Capability, scope: &Scope) {
                 needs.any(Right::new("", "nodes", "list"), false);
             }
         }
-        _ => {
+        Capability::KubernetesRestart
+        | Capability::KubernetesScale
+        | Capability::KubernetesRollback
+        | Capability::KubernetesPause => {
             for kind in Workload::ALL.into_iter().filter(|kind| covers(kind.kind())) {
                 workload(needs, capability, kind, surroundings);
             }
         }
+        Capability::KubernetesRead
+        | Capability::KubernetesLogs
+        | Capability::KubernetesEvents
+        | Capability::KubernetesMetrics
+        | Capability::KubernetesSecretValues
+        | Capability::Access
+        | Capability::Progress
+        | Capability::Log
+        | Capability::Config => {}
     }
 }
 
@@ -229,7 +241,7 @@ fn read(needs: &mut Needs, scope: &Scope) {
         let OwnKind { group, plural, namespaced, .. } = kind;
         let names = if kind.name == "Namespace" { Narrowed::ByPlace } else { Narrowed::ByName };
         let right = Right::new(group, plural, "get");
-        needs.needs.push(Need { right, namespaced: *namespaced, names });
+        needs.each.push(Need { right, namespaced: *namespaced, names });
         needs.list(Right::new(group, plural, "list"), *namespaced);
     }
     for pattern in scope.kinds.as_slice() {
