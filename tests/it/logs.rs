@@ -69,12 +69,12 @@ async fn a_workload_shows_its_containers_failing_pods_first_and_previous_runs_be
 
         == checkout-7d9f8b6c54-qp7rj checkout: waiting, CrashLoopBackOff: back-off 2m40s restarting failed container=checkout pod=checkout-7d9f8b6c54-qp7rj_shop(4a6ded86-e03c-43ca-acd5-22cd675cc86b)
 
-        == checkout-7d9f8b6c54-x2v8k checkout, previous run: 1 lines
+        == checkout-7d9f8b6c54-x2v8k checkout, previous run: 1 line
         java.lang.OutOfMemoryError: Java heap space
 
         == checkout-7d9f8b6c54-x2v8k checkout: 0 lines
 
-        == checkout-7d9f8b6c54-mk4zq checkout, previous run: 1 lines
+        == checkout-7d9f8b6c54-mk4zq checkout, previous run: 1 line
         java.lang.OutOfMemoryError: Java heap space
 
         == checkout-7d9f8b6c54-mk4zq checkout: 0 lines"#]].assert_eq(&ask(filtered).await);
