@@ -203,6 +203,7 @@ async fn invariant_09_no_tool_answers_a_request() {
         get_pod_logs         read       kubernetes-logs
         get_pod_status       read       kubernetes-read
         get_recent_events    read       kubernetes-events
+        get_workload_logs    read       kubernetes-logs
         list_deployments     read       kubernetes-read
         list_failing_pods    read       kubernetes-read
         list_pods            read       kubernetes-read

@@ -69,12 +69,12 @@ async fn a_workload_shows_its_containers_failing_pods_first_and_previous_runs_be
 
         == checkout-7d9f8b6c54-qp7rj checkout: waiting, CrashLoopBackOff: back-off 2m40s restarting failed container=checkout pod=checkout-7d9f8b6c54-qp7rj_shop(4a6ded86-e03c-43ca-acd5-22cd675cc86b)
 
-        == checkout-7d9f8b6c54-x2v8k checkout, previous run: 1 lines
+        == checkout-7d9f8b6c54-x2v8k checkout, previous run: 1 line
         java.lang.OutOfMemoryError: Java heap space
 
         == checkout-7d9f8b6c54-x2v8k checkout: 0 lines
 
-        == checkout-7d9f8b6c54-mk4zq checkout, previous run: 1 lines
+        == checkout-7d9f8b6c54-mk4zq checkout, previous run: 1 line
         java.lang.OutOfMemoryError: Java heap space
 
         == checkout-7d9f8b6c54-mk4zq checkout: 0 lines"#]].assert_eq(&ask(filtered).await);
@@ -113,7 +113,11 @@ async fn what_is_not_granted_is_not_in_a_workload() {
         async |arguments: Value| headers(&house.ask("alice", "get_workload_logs", arguments).await);
     let by_selector =
         json!({"namespace": "shop", "label_selector": "app=checkout", "tail_lines": 1});
-    expect![[""]].assert_eq(&ask(by_selector).await);
+    expect![[r#"
+        output (truncated): `app=checkout` in `shop`: 1 pods, 1 shown, failing first. Lines are oldest first. More was left out: `include`, `container` and `since_seconds` narrow.
+        == checkout-7d9f8b6c54-qp7rj checkout, previous run: the newest 1 lines
+        == checkout-7d9f8b6c54-qp7rj checkout: waiting, CrashLoopBackOff: back-off 2m40s restarting failed container=checkout pod=checkout-7d9f8b6c54-qp7rj_shop(4a6ded86-e03c-43ca-acd5-22cd675cc86b)
+    "#]].assert_eq(&ask(by_selector).await);
     // The deployment's own name is not granted, and another namespace is not either.
     for arguments in [
         json!({"namespace": "shop", "workload": "checkout"}),
@@ -152,6 +156,8 @@ async fn a_pattern_is_no_oracle_for_what_is_redacted() {
 struct Server {
     address: String,
     seen: Arc<Seen>,
+    /// Where its kubeconfig lies: it is read when the first request needs it.
+    folder: tempfile::TempDir,
 }
 
 #[derive(Default)]
@@ -185,13 +191,12 @@ impl Server {
                 });
             }
         });
-        Self { address, seen: kept }
+        Self { address, seen: kept, folder: tempfile::tempdir().unwrap() }
     }
 
     /// A house whose only cluster this is.
     async fn house(&self) -> House {
-        let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = folder.path().join("kubeconfig");
+        let kubeconfig = self.folder.path().join("kubeconfig");
         let text = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "big",
             "clusters": [{"name": "big", "cluster": {"server": self.address}}],

@@ -205,6 +205,9 @@ fn replace(
     }
 }
 
+/// What stands where a secret could, and is none.
+const NOTHING: [&str; 6] = ["null", "none", "true", "false", "nil", "undefined"];
+
 fn is_redacted(value: &str) -> bool {
     value.starts_with("[redacted:")
 }
@@ -212,8 +215,7 @@ fn is_redacted(value: &str) -> bool {
 /// `password=hunter2` is one; `token: expired` and `secret=null` are prose.
 fn is_secret(is_colon: bool, value: &str) -> bool {
     let word = value.trim_end_matches(['.', ')', ']']);
-    const WORDS: [&str; 6] = ["null", "none", "true", "false", "nil", "undefined"];
-    if WORDS.iter().any(|nothing| nothing.eq_ignore_ascii_case(word)) {
+    if NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(word)) {
         return false;
     }
     !is_colon || word.bytes().any(|b| !b.is_ascii_lowercase())

@@ -168,6 +168,7 @@ fn header(args: &Args, log: &ContainerLog, n_shown: usize) -> String {
     let mut text = format!("== {} {}{run}: ", log.pod, log.container);
     let _ = match (&log.unavailable, log.lines_matched) {
         (Some(why), _) => write!(text, "{}", one_line(why)),
+        (None, 1) if n_shown == 1 => write!(text, "1 line"),
         (None, n) if n == n_shown as u64 => write!(text, "{n_shown} lines"),
         (None, n) if args.include.is_some() || args.exclude.is_some() => {
             write!(text, "the newest {n_shown} of {n} matching lines")

@@ -172,9 +172,10 @@ impl<'a> State<'a> {
         };
         let mut log = opened?;
         let ending = loop {
-            let wait = match reading.query.follow {
-                true => reading.deadline.min(Instant::now() + IDLE),
-                false => reading.deadline,
+            let wait = if reading.query.follow {
+                reading.deadline.min(Instant::now() + IDLE)
+            } else {
+                reading.deadline
             };
             match timeout_at(wait, log.pieces.next()).await {
                 Ok(None) => break Ending::Log,

@@ -200,11 +200,10 @@ fn runs(container: &Container, run: Run) -> Vec<(bool, Option<String>)> {
     match run {
         // A kubelet gives the last run where none is under way; that is what is said, then.
         Run::Current if waits_for.is_some() && has_last => vec![(true, None)],
-        Run::Current => vec![(false, waits_for)],
         Run::Previous if !has_last => vec![(true, Some("it has not run before".to_owned()))],
         Run::Previous => vec![(true, None)],
         Run::Both if has_last => vec![(true, None), (false, waits_for)],
-        Run::Both => vec![(false, waits_for)],
+        Run::Current | Run::Both => vec![(false, waits_for)],
     }
 }
 
