@@ -236,10 +236,6 @@ fn namespace_mismatch() -> Failure {
 }
 
 fn check(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
-    let version = text(object, "/metadata/resourceVersion");
-    if !version.is_empty() && version.parse::<u64>().is_err() {
-        return Err(Failure::unknown(unparsable("ParseUint", version)));
-    }
     if let Some(value) = object.pointer("/spec/replicas").filter(|v| v.is_string()) {
         return Err(Failure::bad_request(format!(
             "{0} in version {1:?} cannot be handled as a {0}: json: cannot unmarshal {value} into \
@@ -298,6 +294,9 @@ pub(super) fn update(
         return Err(namespace_mismatch());
     }
     let version = text(&object, "/metadata/resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        return Err(Failure::unknown(unparsable("ParseUint", version)));
+    }
     if !version.is_empty() && version != text(current, "/metadata/resourceVersion") {
         return Err(Failure::modified(kind, name));
     }
