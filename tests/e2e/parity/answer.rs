@@ -110,7 +110,8 @@ pub(super) fn compare(case: &Case, embedded: &Answer, real: &Answer) -> BTreeMap
         }
         if here != there && !case.ignore.iter().any(|ignored| ignored == pointer) {
             let how = format!("    embedded {here}\n    real     {there}");
-            differences.insert(format!("{}: {pointer}", case.name), how);
+            let part = if pointer.is_empty() { "body" } else { pointer };
+            differences.insert(format!("{}: {part}", case.name), how);
         }
     }
     differences

@@ -98,9 +98,7 @@ fn answer(shared: &Arc<Shared>, path: &str, request: &Request) -> Result<Reply, 
     let Some((kind, target)) = request::target(path, served) else {
         // Below a group that is served the API answers, elsewhere only the server does.
         return match path.split('/').nth(2) {
-            Some(group) if discovery::is_served(&shared.store(), path, group) => {
-                Err(Failure::no_such_resource())
-            }
+            Some(group) if discovery::is_served(path, group) => Err(Failure::no_such_resource()),
             _ => Ok(Reply::Plain(404, "404 page not found\n")),
         };
     };
@@ -187,10 +185,10 @@ fn subresource(
             let options = logs::LogOptions::parse(place.1, &request.query)?;
             let pod = shared.store().read(kind, place.0, place.1);
             let pod = pod.ok_or_else(|| Failure::not_found(kind, place.1))?;
-            if text(&pod, "/spec/nodeName").is_empty() {
-                return Ok(Reply::Plain(204, ""));
-            }
-            logs::open(shared, &pod, &options).map(Reply::Log)
+            let log = logs::open(shared, &pod, &options)?;
+            // Where no node has the pod there is no one to ask.
+            let placed = !text(&pod, "/spec/nodeName").is_empty();
+            Ok(if placed { Reply::Log(log) } else { Reply::Plain(204, "") })
         }
         ("status", &Method::GET) => read(shared, kind, place, request),
         ("eviction", &Method::POST) => {

@@ -50,7 +50,8 @@ fn status(store: &Store, budget: &Value) -> Value {
             let percent: i64 = text.strip_suffix('%')?.parse().ok()?;
             Some((expected.saturating_mul(percent.clamp(0, 100)) + 99) / 100)
         }
-        value => value.as_i64(),
+        value @ Value::Number(_) => value.as_i64(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     let desired = match (part("minAvailable"), part("maxUnavailable")) {
         (Some(least), _) => least,

@@ -12,41 +12,12 @@ use super::store::{set, text};
 /// Writes the defaults that the server would have filled in.
 pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
     let qos = object.get("spec").map_or("BestEffort", qos);
-    let mut default = |path: &[&str], value: Value| {
-        let pointer = format!("/{}", path.join("/"));
-        if object.pointer(&pointer).is_none() {
-            set(object, path, value);
-        }
-    };
+    let mut default = |path: &[&str], value: Value| fill(object, path, value);
     if kind.counts_generation() {
         default(&["metadata", "generation"], json!(1));
     }
     match (kind.group, kind.plural) {
-        ("apps", "deployments") => {
-            default(&["spec", "replicas"], json!(1));
-            default(&["spec", "progressDeadlineSeconds"], json!(600));
-            default(&["spec", "revisionHistoryLimit"], json!(10));
-            let rolling = json!({
-                "type": "RollingUpdate",
-                "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" },
-            });
-            default(&["spec", "strategy"], rolling);
-        }
-        ("apps", "statefulsets") => {
-            default(&["spec", "replicas"], json!(1));
-            default(&["spec", "podManagementPolicy"], json!("OrderedReady"));
-            default(&["spec", "revisionHistoryLimit"], json!(10));
-            let rolling = json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 0 } });
-            default(&["spec", "updateStrategy"], rolling);
-        }
-        ("apps", "daemonsets") => {
-            default(&["spec", "revisionHistoryLimit"], json!(10));
-            let rolling = json!({
-                "type": "RollingUpdate",
-                "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 },
-            });
-            default(&["spec", "updateStrategy"], rolling);
-        }
+        ("apps", _) => fill_workload(kind, object),
         ("", "namespaces") => {
             default(&["status", "phase"], json!("Active"));
             let name = text(object, "/metadata/name").to_owned();
@@ -68,15 +39,7 @@ pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
         ("", "services") => {
             default(&["spec", "type"], json!("ClusterIP"));
             default(&["spec", "sessionAffinity"], json!("None"));
-            let ports = object.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
-            for port in ports.into_iter().flatten() {
-                let own = port.get("port").cloned().unwrap_or_default();
-                for (field, value) in [("protocol", json!("TCP")), ("targetPort", own)] {
-                    if port.get(field).is_none() {
-                        set(port, &[field], value);
-                    }
-                }
-            }
+            fill_ports(object);
         }
         ("", "persistentvolumeclaims") => {
             default(&["status", "phase"], json!("Pending"));
@@ -95,6 +58,58 @@ pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
         ("", "secrets") => encode_secret(object),
         ("apiextensions.k8s.io", _) => custom::establish(object, now),
         _ => {}
+    }
+}
+
+/// The defaults of what runs pods.
+fn fill_workload(kind: &Kind, object: &mut Value) {
+    let mut default = |path: &[&str], value: Value| fill(object, path, value);
+    match kind.plural {
+        "deployments" => {
+            default(&["spec", "replicas"], json!(1));
+            default(&["spec", "progressDeadlineSeconds"], json!(600));
+            default(&["spec", "revisionHistoryLimit"], json!(10));
+            let rolling = json!({
+                "type": "RollingUpdate",
+                "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" },
+            });
+            default(&["spec", "strategy"], rolling);
+        }
+        "statefulsets" => {
+            default(&["spec", "replicas"], json!(1));
+            default(&["spec", "podManagementPolicy"], json!("OrderedReady"));
+            default(&["spec", "revisionHistoryLimit"], json!(10));
+            let rolling = json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 0 } });
+            default(&["spec", "updateStrategy"], rolling);
+        }
+        "daemonsets" => {
+            default(&["spec", "revisionHistoryLimit"], json!(10));
+            let rolling = json!({
+                "type": "RollingUpdate",
+                "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 },
+            });
+            default(&["spec", "updateStrategy"], rolling);
+        }
+        _ => {}
+    }
+}
+
+fn fill(object: &mut Value, path: &[&str], value: Value) {
+    let pointer = format!("/{}", path.join("/"));
+    if object.pointer(&pointer).is_none() {
+        set(object, path, value);
+    }
+}
+
+fn fill_ports(object: &mut Value) {
+    let ports = object.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten() {
+        let own = port.get("port").cloned().unwrap_or_default();
+        for (field, value) in [("protocol", json!("TCP")), ("targetPort", own)] {
+            if port.get(field).is_none() {
+                set(port, &[field], value);
+            }
+        }
     }
 }
 

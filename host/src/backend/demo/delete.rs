@@ -160,7 +160,7 @@ fn policy(request: &Request, options: &Value) -> Result<Policy, Failure> {
         "" | "Background" | "Foreground" => Ok(Policy::Cascade),
         "Orphan" => Ok(Policy::Orphan),
         other => {
-            let supported = "\"Background\", \"Foreground\", \"Orphan\"";
+            let supported = "\"Foreground\", \"Background\", \"Orphan\", \"nil\"";
             let field = "propagationPolicy";
             let cause = Cause::not_supported(field, &format!("{other:?}"), supported);
             Err(Failure::invalid_options("meta.k8s.io", "DeleteOptions", "", &[cause]))

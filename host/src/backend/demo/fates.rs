@@ -57,13 +57,12 @@ impl Scene<'_> {
                     self.wait_for(kind, pod, "ErrImagePull", &error);
                 }
             }
-            _ if pulls
-                || reason == "ContainerCreating"
-                || reason == "CreateContainerConfigError" =>
-            {
-                self.start(kind, pod);
+            Outcome::Healthy | Outcome::Crash | Outcome::Exit | Outcome::Unready => {
+                if pulls || ["ContainerCreating", "CreateContainerConfigError"].contains(&&*reason)
+                {
+                    self.start(kind, pod);
+                }
             }
-            _ => {}
         }
     }
 
@@ -167,7 +166,9 @@ impl Scene<'_> {
         }
         let (code, reason) = match self.outcome_of(pod) {
             Outcome::Crash => (137, "OOMKilled"),
-            _ => (1, "Error"),
+            Outcome::Exit | Outcome::Healthy | Outcome::Unpullable | Outcome::Unready => {
+                (1, "Error")
+            }
         };
         let finished = after(start, at).min(self.now);
         let mut crashed = pod.clone();

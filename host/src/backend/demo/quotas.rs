@@ -35,7 +35,8 @@ fn hard(quota: &Value) -> impl Iterator<Item = (&str, i128)> {
     let hard = quota.pointer("/spec/hard").and_then(Value::as_object);
     let amount = |value: &Value| match value {
         Value::Number(number) => i128::from(number.as_i64().unwrap_or(0)) * 1_000,
-        other => milli(other.as_str().unwrap_or_default()),
+        Value::String(text) => milli(text),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => 0,
     };
     hard.into_iter().flatten().map(move |(name, value)| (name.as_str(), amount(value)))
 }

@@ -40,9 +40,10 @@ pub(super) fn answer(kind: &'static Kind, request: &Request) -> Written {
             } else {
                 let why = "exactly one of nonResourceAttributes or resourceAttributes must be \
                            specified";
-                Cause::invalid(field, "null", why)
+                Cause::invalid(field, "\"null\"", why)
             };
-            return Err(Failure::invalid(kind, "", &[cause]));
+            // The server names the group alone here.
+            return Err(Failure::invalid_options(kind.group, "", "", &[cause]));
         }
         json!({ "allowed": true })
     };

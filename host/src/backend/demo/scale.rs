@@ -56,8 +56,7 @@ pub(super) fn answer(
         }
     }
     check_identity(kind, &current, &object).map_err(|failure| failure.of_part(kind, "scale"))?;
-    let object = update(shared, &mut store, (kind, Part::Whole), &current, object, &options)
-        .map_err(|failure| failure.of_part(kind, "scale"))?;
+    let object = update(shared, &mut store, (kind, Part::Whole), &current, object, &options)?;
     Ok((200, scale_of(&object)))
 }
 

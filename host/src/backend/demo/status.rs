@@ -126,7 +126,10 @@ impl Failure {
             .iter()
             .map(|c| json!({ "reason": c.reason, "message": c.message, "field": c.field }))
             .collect();
-        let mut details = json!({ "kind": kind, "causes": causes });
+        let mut details = json!({ "causes": causes });
+        if !kind.is_empty() {
+            set(&mut details, &["kind"], json!(kind));
+        }
         if !group.is_empty() {
             set(&mut details, &["group"], json!(group));
         }

@@ -176,19 +176,7 @@ fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
         json!(format!("{}/{}", count(part), count(whole)))
     };
     match (kind.group, kind.plural) {
-        ("", "pods") => {
-            let (ready, status, restarts) = pod_summary(object, now);
-            let ip = or_none(text(object, "/status/podIP"));
-            let node = or_none(text(object, "/spec/nodeName"));
-            let nominated = or_none(text(object, "/status/nominatedNodeName"));
-            let gates = object.pointer("/spec/readinessGates").and_then(Value::as_array);
-            let gates = gates.map_or("<none>".to_owned(), |gates| gates.len().to_string());
-            let summary = [ready, status, restarts];
-            let mut cells = vec![name];
-            cells.extend(summary.map(Value::String));
-            cells.extend([age, json!(ip), json!(node), json!(nominated), json!(gates)]);
-            cells
-        }
+        ("", "pods") => pod_cells(object, age, now),
         ("apps", "deployments") => vec![
             name,
             of("/status/readyReplicas", "/spec/replicas"),
@@ -231,34 +219,7 @@ fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
         ("", "events") => event_cells(object, now),
         ("", "nodes") => node_cells(object, age),
         ("", "namespaces") => vec![name, json!(text(object, "/status/phase")), age],
-        ("", "services") => {
-            let ports = object.pointer("/spec/ports").and_then(Value::as_array);
-            let ports: Vec<String> = ports
-                .into_iter()
-                .flatten()
-                .map(|port| {
-                    let protocol = match text(port, "/protocol") {
-                        "" => "TCP",
-                        other => other,
-                    };
-                    format!("{}/{protocol}", number(port, "/port").unwrap_or(0))
-                })
-                .collect();
-            let (of_type, ip) = (text(object, "/spec/type"), text(object, "/spec/clusterIP"));
-            let outside = match text(object, "/status/loadBalancer/ingress/0/ip") {
-                "" if of_type == "LoadBalancer" => "<pending>",
-                outside => or_none(outside),
-            };
-            vec![
-                name,
-                json!(of_type),
-                json!(or_none(ip)),
-                json!(outside),
-                json!(ports.join(",")),
-                age,
-                json!(or_none(&pairs(object.pointer("/spec/selector")))),
-            ]
-        }
+        ("", "services") => service_cells(object, age),
         ("networking.k8s.io", "networkpolicies") => {
             let chosen = pairs(object.pointer("/spec/podSelector/matchLabels"));
             vec![name, json!(or_none(&chosen)), age]
@@ -349,6 +310,51 @@ fn event_cells(event: &Value, now: Timestamp) -> Vec<Value> {
         json!(object),
         json!(text(event, "/message").trim()),
     ]
+}
+
+fn service_cells(object: &Value, age: Value) -> Vec<Value> {
+    let name = json!(text(object, "/metadata/name"));
+    let ports = object.pointer("/spec/ports").and_then(Value::as_array);
+    let ports: Vec<String> = ports
+        .into_iter()
+        .flatten()
+        .map(|port| {
+            let protocol = match text(port, "/protocol") {
+                "" => "TCP",
+                other => other,
+            };
+            format!("{}/{protocol}", number(port, "/port").unwrap_or(0))
+        })
+        .collect();
+    let (of_type, ip) = (text(object, "/spec/type"), text(object, "/spec/clusterIP"));
+    let outside = match text(object, "/status/loadBalancer/ingress/0/ip") {
+        "" if of_type == "LoadBalancer" => "<pending>",
+        outside => or_none(outside),
+    };
+    vec![
+        name,
+        json!(of_type),
+        json!(or_none(ip)),
+        json!(outside),
+        json!(ports.join(",")),
+        age,
+        json!(or_none(&pairs(object.pointer("/spec/selector")))),
+    ]
+}
+
+fn pod_cells(object: &Value, age: Value, now: Timestamp) -> Vec<Value> {
+    let name = json!(text(object, "/metadata/name"));
+    let (ready, status, restarts) = pod_summary(object, now);
+    let ip = or_none(text(object, "/status/podIP"));
+    let node = or_none(text(object, "/spec/nodeName"));
+    let nominated = or_none(text(object, "/status/nominatedNodeName"));
+    let gates = object.pointer("/spec/readinessGates").and_then(Value::as_array);
+    let gates = gates.map_or("<none>".to_owned(), |gates| gates.len().to_string());
+    let summary = [ready, status, restarts];
+    let mut cells = vec![name];
+    cells.extend(summary.map(Value::String));
+    cells.extend([age, json!(ip), json!(node), json!(nominated), json!(gates)]);
+    cells
 }
 
 fn node_cells(node: &Value, age: Value) -> Vec<Value> {

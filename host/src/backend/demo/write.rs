@@ -106,12 +106,7 @@ pub(super) fn create(
     let mut object = body(request)?;
     let (of, version) = (text(&object, "/kind"), text(&object, "/apiVersion"));
     if !of.is_empty() && of != kind.kind {
-        let version = version.rsplit('/').next().unwrap_or_default();
-        return Err(Failure::bad_request(format!(
-            "{of} in version {version:?} cannot be handled as a {}: converting ({version}.{of}): \
-             unknown conversion",
-            kind.kind
-        )));
+        return Err(other_kind(kind, of, version));
     }
     set(&mut object, &["kind"], json!(kind.kind));
     set(&mut object, &["apiVersion"], json!(kind.api_version()));
@@ -138,19 +133,7 @@ pub(super) fn create(
             same if same == namespace => {}
             _ => return Err(namespace_mismatch()),
         }
-        let namespaces = find("", "v1", "namespaces");
-        if let Some(namespaces) = namespaces {
-            let home = store.read(namespaces, "", namespace);
-            let home = home.ok_or_else(|| Failure::not_found(namespaces, namespace))?;
-            if is_going(&home) {
-                return Err(Failure::terminating(kind, &name, namespace));
-            }
-        }
-        if kind.is("", "pods")
-            && let Some(why) = quotas::refusal(&store, namespace, &object)
-        {
-            return Err(Failure::forbidden(kind, &name, &why));
-        }
+        admit(&store, kind, (namespace, &name), &object)?;
     }
     check(kind, &name, &object)?;
     let mut object = kind.kept(object);
@@ -185,6 +168,39 @@ pub(super) fn create(
     }
     shared.wake(&store, kind, &object);
     Ok((201, kind.shown(&object)))
+}
+
+/// Whether the namespace takes a new object.
+fn admit(
+    store: &Store,
+    kind: &Kind,
+    (namespace, name): (&str, &str),
+    object: &Value,
+) -> Result<(), Failure> {
+    let namespaces = find("", "v1", "namespaces");
+    if let Some(namespaces) = namespaces {
+        let home = store.read(namespaces, "", namespace);
+        let home = home.ok_or_else(|| Failure::not_found(namespaces, namespace))?;
+        if is_going(&home) {
+            return Err(Failure::terminating(kind, name, namespace));
+        }
+    }
+    if kind.is("", "pods")
+        && let Some(why) = quotas::refusal(store, namespace, object)
+    {
+        return Err(Failure::forbidden(kind, name, &why));
+    }
+    Ok(())
+}
+
+/// A body that says it is of another kind than its path.
+fn other_kind(kind: &Kind, of: &str, version: &str) -> Failure {
+    let version = version.rsplit('/').next().unwrap_or_default();
+    Failure::bad_request(format!(
+        "{of} in version {version:?} cannot be handled as a {}: converting ({version}.{of}): \
+         unknown conversion",
+        kind.kind
+    ))
 }
 
 /// Gives a new namespace what the server's controllers put into each.
@@ -236,10 +252,6 @@ fn namespace_mismatch() -> Failure {
 }
 
 fn check(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
-    let version = text(object, "/metadata/resourceVersion");
-    if !version.is_empty() && version.parse::<u64>().is_err() {
-        return Err(Failure::unknown(unparsable("ParseUint", version)));
-    }
     if let Some(value) = object.pointer("/spec/replicas").filter(|v| v.is_string()) {
         return Err(Failure::bad_request(format!(
             "{0} in version {1:?} cannot be handled as a {0}: json: cannot unmarshal {value} into \
@@ -298,6 +310,9 @@ pub(super) fn update(
         return Err(namespace_mismatch());
     }
     let version = text(&object, "/metadata/resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        return Err(Failure::unknown(unparsable("ParseUint", version)));
+    }
     if !version.is_empty() && version != text(current, "/metadata/resourceVersion") {
         return Err(Failure::modified(kind, name));
     }
