@@ -116,9 +116,11 @@ pub(crate) fn data_keys(v: &Value, _: &Clock) -> String {
 /// Keys with what the host tells of their values: sizes and fingerprints.
 pub(crate) fn secret_keys(v: &Value, _: &Clock) -> String {
     let told = |value: &Value| {
-        let facts = value.entries("").map(|(key, value)| format!("{key} {}", scalar(value)));
-        let facts: Vec<String> = facts.collect();
-        if facts.is_empty() { scalar(value) } else { facts.join(" ") }
+        let Some(bytes) = value.int("size_bytes") else { return scalar(value) };
+        match value.text("fingerprint") {
+            "" => format!("{bytes} bytes"),
+            fingerprint => format!("{bytes} bytes, fingerprint {fingerprint}"),
+        }
     };
     few(v.entries("data").map(|(key, value)| format!("{key} ({})", told(value))).collect())
 }

@@ -373,11 +373,11 @@ mod tests {
         check(
             "secrets",
             vec![
-                json!({"type": "Opaque", "data": {"password": "12 bytes", "token": {"bytes": 5}}}),
+                json!({"type": "Opaque", "data": {"password": "12 bytes", "token": {"size_bytes": 5, "fingerprint": "3fa9"}}}),
             ],
             expect![[r#"
                 NAMESPACE   NAME    AGE   TYPE     DATA   KEYS
-                shop        web-0   60m   Opaque   2      password (12 bytes), token (bytes 5)"#]],
+                shop        web-0   60m   Opaque   2      password (12 bytes), token (5 bytes, fingerprint 3fa9)"#]],
         );
     }
 
