@@ -140,7 +140,7 @@ pub fn selects(selector: &Value, labels: &Value) -> bool {
 }
 
 /// What time it is, by the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clock {
     now_s: i64,
 }

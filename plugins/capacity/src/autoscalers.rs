@@ -172,6 +172,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "as `json!` makes it")]
     fn autoscaler(name: &str, status: Value) -> Value {
         json!({"metadata": {"namespace": "shop", "name": name}, "status": status, "spec": {
             "scaleTargetRef": {"kind": "Deployment", "name": name}, "maxReplicas": 5,

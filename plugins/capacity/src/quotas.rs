@@ -113,7 +113,8 @@ mod tests {
             shop        small   count/jobs      0       0      100%
             shop        small   pods            10      10     100%
             shop        small   limits.memory   768Mi   1Gi    75%
-            shop        small   requests.cpu    500m    2      25%"#]].assert_eq(&reply.text);
+            shop        small   requests.cpu    500m    2      25%"#]]
+        .assert_eq(&reply.text);
         assert_eq!(answer("`shop`", &[], false).text, "No resource quotas in `shop`.");
     }
 }

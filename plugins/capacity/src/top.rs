@@ -225,7 +225,8 @@ mod tests {
 
             NAMESPACE   NAME   CPU    CPU REQUEST   MEMORY   MEMORY REQUEST   MEMORY LIMIT
             shop        cart   20m    500m (4%)     180Mi    128Mi (140%)     -
-            shop        web    200m   500m (40%)    120Mi    128Mi (93%)      128Mi (93%)"#]].assert_eq(&reply.text);
+            shop        web    200m   500m (40%)    120Mi    128Mi (93%)      128Mi (93%)"#]]
+        .assert_eq(&reply.text);
         let reply = answer("`shop`", used(), &[], Order::Cpu, false);
         assert_eq!(reply.structured.pods[0].name, "web");
         assert_eq!(reply.structured.pods[0].memory_percent, None);

@@ -217,6 +217,7 @@ pub(crate) fn creating(pod: &mut Pod) {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `json!` makes it")]
 pub(crate) fn service(selector: Value) -> Value {
     json!({"metadata": {"name": "web"}, "spec": {
         "selector": selector, "ports": [{"port": 80, "targetPort": "http"}]}})

@@ -222,7 +222,8 @@ mod tests {
 
             In: nothing (old)
 
-            Out: everything, no policy is about this direction"#]].assert_eq(&typeless.text);
+            Out: everything, no policy is about this direction"#]]
+        .assert_eq(&typeless.text);
         let with_egress = policy("old", json!({"egress": [{"to": []}]}));
         assert!(answer(&pod(), &[with_egress]).structured.egress_restricted);
     }

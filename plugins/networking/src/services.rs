@@ -175,6 +175,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "as `json!` makes them")]
     fn service(name: &str, selector: Value, port: Value) -> Value {
         json!({"metadata": {"namespace": "shop", "name": name},
             "spec": {"selector": selector, "ports": [{"port": 80, "targetPort": port}]}})

@@ -38,6 +38,7 @@ pub(crate) struct Description {
     memory_bytes: Option<Sum>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every tool")]
 pub(crate) fn describe_node(args: Args) -> Result<Reply<Description>, ToolError> {
     let cluster = args.cluster.as_deref();
     let node = object::get(cluster, "Node", None, &args.node_name, &[])?;
@@ -350,7 +351,8 @@ mod tests {
             shop        large   250m          512Mi            1Gi
             shop        small   250m          64Mi             1Gi
 
-            Events: none that the cluster remembers"#]].assert_eq(&reply.text);
+            Events: none that the cluster remembers"#]]
+        .assert_eq(&reply.text);
         let denied = || Error::Denied("not granted".to_owned());
         let reply = answer(&node(), Err(denied()), Err(denied()), &clock);
         assert!(reply.text.ends_with(

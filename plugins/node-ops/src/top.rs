@@ -1,6 +1,7 @@
 //! What nodes use, against what they can give.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use toolgate_sdk::kubernetes_metrics::{self, NodeUsage};
 use toolgate_sdk::kubernetes_read::Node;
@@ -85,7 +86,7 @@ fn answer(usage: Vec<NodeUsage>, nodes: &[Node]) -> Reply<Top> {
         _ => "No node is measured.".to_owned(),
     };
     if !not_measured.is_empty() {
-        text.push_str(&format!("\n\nNot measured: {}", not_measured.join(", ")));
+        let _ = write!(text, "\n\nNot measured: {}", not_measured.join(", "));
     }
     let truncated = table.left_out() > 0;
     Reply::new(text, Top { nodes: rows, not_measured }).truncated(truncated)
@@ -145,7 +146,8 @@ mod tests {
             node-1   392m   10%    1Gi      7%
             gone     100m   -      1Gi      -
 
-            Not measured: node-3"#]].assert_eq(&reply.text);
+            Not measured: node-3"#]]
+        .assert_eq(&reply.text);
         assert_eq!(answer(Vec::new(), &[]).text, "No node is measured.");
     }
 }

@@ -34,14 +34,15 @@ pub(crate) fn ago(v: &Value, path: &str, clock: &Clock) -> String {
 }
 
 pub(crate) fn texts(v: &Value, path: &str) -> String {
-    joined(v.items(path).iter().map(scalar).collect())
+    joined(&v.items(path).iter().map(scalar).collect::<Vec<_>>())
 }
 
 pub(crate) fn labels(v: &Value, path: &str) -> String {
-    joined(v.entries(path).map(|(key, value)| format!("{key}={}", scalar(value))).collect())
+    let pairs = v.entries(path).map(|(key, value)| format!("{key}={}", scalar(value)));
+    joined(&pairs.collect::<Vec<_>>())
 }
 
-pub(crate) fn joined(texts: Vec<String>) -> String {
+pub(crate) fn joined(texts: &[String]) -> String {
     if texts.is_empty() { NONE.to_owned() } else { texts.join(",") }
 }
 
@@ -114,12 +115,12 @@ pub(crate) fn data_keys(v: &Value, _: &Clock) -> String {
 
 /// Keys with what the host tells of their values: sizes and fingerprints.
 pub(crate) fn secret_keys(v: &Value, _: &Clock) -> String {
-    let told = |value: &Value| match value {
-        Value::Object(facts) => {
-            let facts = facts.iter().map(|(key, value)| format!("{key} {}", scalar(value)));
-            facts.collect::<Vec<_>>().join(" ")
+    let told = |value: &Value| {
+        let Some(bytes) = value.int("size_bytes") else { return scalar(value) };
+        match value.text("fingerprint") {
+            "" => format!("{bytes} bytes"),
+            fingerprint => format!("{bytes} bytes, fingerprint {fingerprint}"),
         }
-        other => scalar(other),
     };
     few(v.entries("data").map(|(key, value)| format!("{key} ({})", told(value))).collect())
 }

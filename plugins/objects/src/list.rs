@@ -138,17 +138,17 @@ fn picked(object: &Value, path: &str) -> String {
     for key in path.split('.') {
         values = values
             .into_iter()
-            .flat_map(|value| match value {
-                Value::Array(items) => items.iter().collect(),
-                other => vec![other],
-            })
+            .flat_map(|value| value.as_array().map_or_else(|| vec![value], |v| v.iter().collect()))
             .map(|value| value.key(key))
             .filter(|value| !value.is_null())
             .collect();
     }
-    let shown = |value: &&Value| match value {
-        Value::Array(_) | Value::Object(_) => value.to_string(),
-        other => object::scalar(other),
+    let shown = |value: &&Value| {
+        if value.is_array() || value.is_object() {
+            value.to_string()
+        } else {
+            object::scalar(value)
+        }
     };
     values.iter().map(shown).collect::<Vec<_>>().join(",")
 }
@@ -246,6 +246,10 @@ mod tests {
                 NAMESPACE   NAME    AGE   DESIRED   READY   UP-TO-DATE   AVAILABLE   IMAGES
                 shop        web-0   60m   4         3       0            0           <none>"#]],
         );
+    }
+
+    #[test]
+    fn shows_jobs_and_what_scales_and_guards() {
         check(
             "jobs",
             vec![
@@ -369,11 +373,11 @@ mod tests {
         check(
             "secrets",
             vec![
-                json!({"type": "Opaque", "data": {"password": "12 bytes", "token": {"bytes": 5}}}),
+                json!({"type": "Opaque", "data": {"password": "12 bytes", "token": {"size_bytes": 5, "fingerprint": "3fa9"}}}),
             ],
             expect![[r#"
                 NAMESPACE   NAME    AGE   TYPE     DATA   KEYS
-                shop        web-0   60m   Opaque   2      password (12 bytes), token (bytes 5)"#]],
+                shop        web-0   60m   Opaque   2      password (12 bytes), token (5 bytes, fingerprint 3fa9)"#]],
         );
     }
 

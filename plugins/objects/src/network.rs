@@ -17,7 +17,7 @@ pub(crate) fn external(v: &Value, _: &Clock) -> String {
     }
     match (names.is_empty(), v.text("spec.type")) {
         (true, "LoadBalancer") => "<pending>".to_owned(),
-        _ => joined(names),
+        _ => joined(&names),
     }
 }
 
@@ -35,11 +35,12 @@ pub(crate) fn service_ports(v: &Value, _: &Clock) -> String {
         };
         format!("{number}{node}/{protocol}{target}")
     });
-    joined(ports.collect())
+    joined(&ports.collect::<Vec<_>>())
 }
 
 pub(crate) fn slice_ports(v: &Value, _: &Clock) -> String {
-    joined(v.items("ports").iter().map(|port| scalar(port.at("port"))).collect())
+    let ports = v.items("ports").iter().map(|port| scalar(port.at("port")));
+    joined(&ports.collect::<Vec<_>>())
 }
 
 pub(crate) fn slice_ready(v: &Value, _: &Clock) -> String {
@@ -59,7 +60,8 @@ pub(crate) fn ingress_hosts(v: &Value, _: &Clock) -> String {
 }
 
 pub(crate) fn ingress_tls(v: &Value, _: &Clock) -> String {
-    joined(v.items("spec.tls").iter().map(|tls| tls.text("secretName").to_owned()).collect())
+    let names = v.items("spec.tls").iter().map(|tls| tls.text("secretName").to_owned());
+    joined(&names.collect::<Vec<_>>())
 }
 
 pub(crate) fn pod_selector(v: &Value, _: &Clock) -> String {

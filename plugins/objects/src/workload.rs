@@ -36,7 +36,7 @@ pub(crate) fn pod_status(v: &Value, _: &Clock) -> String {
     }
     let main = v.items("status.containerStatuses");
     let waiting = main.iter().map(|c| c.text("state.waiting.reason")).find(|r| !r.is_empty());
-    let ended = main.iter().find_map(|container| ended(container));
+    let ended = main.iter().find_map(ended);
     match (waiting, ended) {
         (Some(reason), _) => reason.to_owned(),
         (None, Some(reason)) if phase != "Succeeded" => reason,
@@ -100,7 +100,7 @@ pub(crate) fn replicas_ready(v: &Value, _: &Clock) -> String {
 
 pub(crate) fn images(v: &Value, _: &Clock) -> String {
     let containers = v.items("spec.template.spec.containers").iter();
-    joined(containers.map(|container| container.text("image").to_owned()).collect())
+    joined(&containers.map(|container| container.text("image").to_owned()).collect::<Vec<_>>())
 }
 
 pub(crate) fn suspended(v: &Value, _: &Clock) -> String {

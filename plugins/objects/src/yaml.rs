@@ -10,8 +10,13 @@ pub(crate) fn print(value: &Value) -> String {
     match value {
         Value::Object(members) if !members.is_empty() => object(&mut text, members, 0),
         Value::Array(items) if !items.is_empty() => list(&mut text, items, 0),
-        other => {
-            text.push_str(&inline(other));
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
+            text.push_str(&inline(value));
             text.push('\n');
         }
     }
@@ -40,8 +45,13 @@ fn member(text: &mut String, value: &Value, depth: usize) {
             list(text, items, depth);
         }
         Value::String(lines) if is_block(lines) => block(text, lines, depth + 1),
-        other => {
-            let _ = writeln!(text, " {}", inline(other));
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
+            let _ = writeln!(text, " {}", inline(value));
         }
     }
 }
@@ -52,8 +62,13 @@ fn list(text: &mut String, items: &[Value], depth: usize) {
         text.push_str("- ");
         match item {
             Value::Object(members) if !members.is_empty() => object(text, members, depth + 1),
-            other => {
-                let _ = writeln!(text, "{}", inline(other));
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => {
+                let _ = writeln!(text, "{}", inline(item));
             }
         }
     }
@@ -85,10 +100,7 @@ fn block(text: &mut String, lines: &str, depth: usize) {
 }
 
 fn inline(value: &Value) -> String {
-    match value {
-        Value::String(text) => scalar(text),
-        other => other.to_string(),
-    }
+    value.as_str().map_or_else(|| value.to_string(), scalar)
 }
 
 /// Plain where no reader could take it for anything else, else quoted as in JSON.

@@ -93,7 +93,7 @@ fn fields(revision: &Revision) -> String {
     }
     // Images first: they are what people ask for.
     let (images, others): (Vec<_>, Vec<_>) =
-        revision.changes.iter().partition(|change| change.path.ends_with(".image"));
+        revision.changes.iter().partition(|change| change.path.rsplit('.').next() == Some("image"));
     let lines: Vec<String> =
         images.into_iter().chain(others).take(FIELDS_MAX).map(change_line).collect();
     let n_more = revision.changes.len().saturating_sub(FIELDS_MAX);

@@ -1,5 +1,7 @@
 //! What changed lately, across kinds: gathers, and shows the newest first.
 
+use std::fmt::Write as _;
+
 use toolgate_sdk::kubernetes_events::{self, Event, EventQuery};
 use toolgate_sdk::kubernetes_read;
 use toolgate_sdk::object::{self, Clock};
@@ -55,7 +57,7 @@ pub(crate) struct Row {
 }
 
 #[output]
-pub(crate) struct Changes {
+pub(crate) struct Found {
     changes: Vec<Row>,
     total: usize,
     not_looked_at: Vec<String>,
@@ -72,7 +74,8 @@ struct Gathered {
     cut_short: bool,
 }
 
-pub(crate) fn find_recent_changes(args: Args) -> Result<Reply<Changes>, ToolError> {
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every tool")]
+pub(crate) fn find_recent_changes(args: Args) -> Result<Reply<Found>, ToolError> {
     let clock = Clock::read()?;
     let window_s = args.minutes.saturating_mul(60);
     let mut gathered = Gathered::default();
@@ -169,7 +172,7 @@ fn events(args: &Args, kind: &str) -> Result<Vec<Event>, Error> {
     Ok(kubernetes_events::list(&query)?.events)
 }
 
-fn answer(namespace: Option<&str>, minutes: u64, gathered: Gathered) -> Reply<Changes> {
+fn answer(namespace: Option<&str>, minutes: u64, gathered: Gathered) -> Reply<Found> {
     let Gathered { mut changes, gaps, cut_short, .. } = gathered;
     changes.sort_by(|a, b| a.age_s.cmp(&b.age_s).then_with(|| a.object.cmp(&b.object)));
     let header = ["CHANGED", "NAMESPACE", "OBJECT", "WHAT", "DETAIL"];
@@ -203,7 +206,7 @@ fn answer(namespace: Option<&str>, minutes: u64, gathered: Gathered) -> Reply<Ch
     text.push_str(&gaps_text(&gaps));
     let truncated = cut_short || table.left_out() > 0;
     let not_looked_at = gaps.into_iter().map(|(what, _)| what).collect();
-    Reply::new(text, Changes { changes: rows, total, not_looked_at }).truncated(truncated)
+    Reply::new(text, Found { changes: rows, total, not_looked_at }).truncated(truncated)
 }
 
 /// A change that cannot be seen is worth knowing about.
@@ -216,7 +219,7 @@ fn gaps_text(gaps: &[(String, Error)]) -> String {
         text = format!("\n\nNot looked at, because not granted: {}", names.join(", "));
     }
     for (what, error) in failed {
-        text.push_str(&format!("\n\nNot looked at: {what}: {}", reason(error.clone())));
+        let _ = write!(text, "\n\nNot looked at: {what}: {}", reason(error.clone()));
     }
     text
 }

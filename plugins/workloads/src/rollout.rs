@@ -77,11 +77,11 @@ pub(crate) fn rollout_status(args: Args) -> Result<Reply<Status>, ToolError> {
     let rollout = kubernetes_read::rollout_status(cluster, kind, &namespace, &name)?;
     let history =
         (revisions > 0).then(|| kubernetes_read::rollout_history(cluster, kind, &namespace, &name));
-    Ok(answer(rollout, history, revisions))
+    Ok(answer(&rollout, history, revisions))
 }
 
 fn answer(
-    rollout: Rollout,
+    rollout: &Rollout,
     history: Option<Result<Vec<Revision>, Error>>,
     revisions_max: usize,
 ) -> Reply<Status> {
@@ -118,7 +118,7 @@ fn answer(
             Some(kept.map(RevisionRow::new).collect())
         }
     };
-    let Rollout { desired, updated, ready, available, .. } = rollout;
+    let &Rollout { desired, updated, ready, available, .. } = rollout;
     let state = state(rollout.state);
     Reply::new(text, Status { state, desired, updated, ready, available, history })
         .truncated(truncated)
@@ -247,7 +247,7 @@ mod tests {
             revision(3, 172_800, vec![image("web:2", "web:3"); 14]),
             revision(2, 864_000, Vec::new()),
         ];
-        let reply = answer(rollout(), Some(Ok(history)), 2);
+        let reply = answer(&rollout(), Some(Ok(history)), 2);
         assert!(reply.truncated);
         assert_eq!(reply.structured.history.as_ref().map(Vec::len), Some(2));
         expect![[r#"
@@ -282,9 +282,9 @@ mod tests {
         behind.observed_generation = 4;
         let denied = Err(Error::Denied("`shop` is not granted".to_owned()));
         let texts = [
-            answer(behind, None, 0).text,
-            answer(rollout(), Some(denied), 5).text,
-            answer(rollout(), Some(Ok(Vec::new())), 5).text,
+            answer(&behind, None, 0).text,
+            answer(&rollout(), Some(denied), 5).text,
+            answer(&rollout(), Some(Ok(Vec::new())), 5).text,
         ];
         expect![[r#"
             Deployment `shop/web`: stuck: the progress deadline passed
