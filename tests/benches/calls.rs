@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use toolgate::capability::progress::NoProgress;
-use toolgate::domain::call::{Cost, Outcome, Call};
+use toolgate::domain::call::{Call, Cost, Outcome};
 use toolgate::domain::principal::Principal;
 use toolgate::domain::subject::Subject;
 use toolgate::gateway::{CallContext, Gateway, Tools as _};

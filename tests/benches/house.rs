@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use toolgate::capability::Clock;
 use toolgate::config::Config;
-use toolgate::domain::call::{Cost, Outcome, Call};
+use toolgate::domain::call::{Call, Cost, Outcome};
 use toolgate::domain::capability::Capability;
 use toolgate::domain::grant::Grants;
 use toolgate::domain::mode::Mode;

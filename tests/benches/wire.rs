@@ -34,7 +34,10 @@ pub(crate) async fn serve(tools: Arc<dyn Tools>) -> Result<(Local, DropGuard)> {
     let stopped = stop.clone().cancelled_owned();
     tokio::spawn(async move {
         let principal = Principal::local("bench");
-        if let Err(error) = transport::serve_io(tools, principal, read, write, transport::REREAD_EVERY, stopped).await {
+        if let Err(error) =
+            transport::serve_io(tools, principal, read, write, transport::REREAD_EVERY, stopped)
+                .await
+        {
             crate::report::tell(&format!("the server failed: {error}"));
         }
     });

@@ -149,7 +149,7 @@ impl Link {
         let mut seen = 0;
         // A server that gives fewer than it is asked for, or none, must not keep us here for ever.
         for _ in 0..2 * max.div_ceil(limit.max(1) as usize) {
-            let chunk = match self.chunk::<K>(path, &params).await {
+            let chunk = match self.chunk::<K>(path, None, &params).await {
                 Ok(chunk) => chunk,
                 // Listing took longer than the server remembers; what came is from one moment.
                 Err(Failure::Answered(answer)) if answer.code == 410 && seen > 0 => break,

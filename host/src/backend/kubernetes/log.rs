@@ -1,5 +1,7 @@
 //! Reading a container's log, as it comes.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use k8s_openapi::api::core::v1::Pod;
@@ -11,7 +13,7 @@ use tokio::time::timeout;
 
 use super::Clusters;
 use super::about::About;
-use super::ask::{Failure, REQUEST_DEADLINE, next_chunk};
+use super::ask::{Failure, next_chunk};
 use crate::capability::CapabilityError;
 use crate::capability::logs::{LogPieces, LogQuery, OpenLog};
 use crate::domain::name::{Namespace, ObjectName};
@@ -49,6 +51,7 @@ impl Clusters {
             namespace: query.namespace.clone(),
             pod: query.pod.clone(),
             waits_for_lines: query.follow,
+            deadline: link.deadline,
         };
         Ok(OpenLog { container, pieces: Box::new(pieces) })
     }
@@ -61,6 +64,8 @@ struct Pieces {
     pod: ObjectName,
     /// Silence is no failure where new lines are waited for.
     waits_for_lines: bool,
+    /// Of each piece.
+    deadline: Duration,
 }
 
 #[async_trait]
@@ -70,8 +75,8 @@ impl LogPieces for Pieces {
         let piece = if self.waits_for_lines {
             next_chunk(body).await
         } else {
-            let in_time = timeout(REQUEST_DEADLINE, next_chunk(body)).await;
-            in_time.unwrap_or(Some(Err(Failure::TimedOut)))
+            let in_time = timeout(self.deadline, next_chunk(body)).await;
+            in_time.unwrap_or(Some(Err(Failure::TimedOut(self.deadline))))
         };
         match piece? {
             Ok(bytes) => Some(Ok(bytes)),

@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
+use toolgate_guest_kit::host::kubernetes_metrics;
 use toolgate_guest_kit::host::kubernetes_read::{self as kubernetes, Object, ObjectQuery, Rollout};
 use toolgate_guest_kit::host::types::{Error, ListQuery, WorkloadKind};
-use toolgate_guest_kit::host::kubernetes_metrics;
 use toolgate_guest_kit::{Answer, guest, text};
 use toolgate_sdk::serde_json::{self, Value};
 
