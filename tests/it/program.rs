@@ -18,8 +18,9 @@ use toolgate_tests::{Part, target_dir, toolgate};
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The tools of the first-party plugins, in the order in which they are listed.
-pub(crate) const TOOLS: [&str; 13] = [
+pub(crate) const TOOLS: [&str; 16] = [
     "describe_pod",
+    "find_recent_changes",
     "get_node_status",
     "get_pod_logs",
     "get_pod_status",
@@ -32,6 +33,7 @@ pub(crate) const TOOLS: [&str; 13] = [
     "restart_deployment",
     "restart_pod",
     "rollback_deployment",
+    "rollout_status",
     "scale_deployment",
 ];
 

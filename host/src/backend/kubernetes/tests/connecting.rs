@@ -121,6 +121,8 @@ fn plan() -> Plan {
         replicas_left: None,
         budgets: Vec::new(),
         warnings: Vec::new(),
+        owner: None,
+        body: Body::new("{}"),
     }
 }
 

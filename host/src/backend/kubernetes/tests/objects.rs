@@ -141,7 +141,11 @@ async fn lists_say_what_their_items_are_and_an_old_token_is_told() {
             );
             assert_eq!(page.continue_token.as_deref(), Some("next"));
             for (token, said) in [
-                (Some("old"), "the page token has expired; ask again from the first page"),
+                (
+                    Some("old"),
+                    "the list changed while it was read and its page token has expired; ask again \
+                     from the first page",
+                ),
                 (None, "the cluster does not serve `apps/v1 ReplicaSet`"),
             ] {
                 let error =

@@ -156,8 +156,8 @@ async fn rolls_a_deployment_back_and_pods_follow() {
     let verb = Verb::Rollback { revision: None };
     let plan = plan(&clusters, verb, &target, expect![[r#"
         Rollback { revision: Some(6) }
-        spec.template.spec.containers[0].env[3].name: CART_CACHE -> nothing
-        spec.template.spec.containers[0].env[3].value: (a text of 9 bytes) -> nothing
+        spec.template.spec.containers[0].env[CART_CACHE].name: CART_CACHE -> nothing
+        spec.template.spec.containers[0].env[CART_CACHE].value: (a text of 9 bytes) -> nothing
         spec.template.spec.containers[0].image: registry.example/shop/checkout:v2.14.0 -> registry.example/shop/checkout:v2.13.2
         metadata.annotations[kubernetes.io/change-cause]: (a text of 37 bytes) -> (a text of 24 bytes)
         pods 3 ["checkout-7d9f8b6c54-mk4zq", "checkout-7d9f8b6c54-qp7rj", "checkout-7d9f8b6c54-x2v8k"]
