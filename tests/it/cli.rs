@@ -55,9 +55,9 @@ fn what_is_there_and_what_it_may() {
         --- exit code 0
 
         $ toolgate plugins
-        PLUGIN       VERSION  DIGEST        OFFERS                                                      ASKS FOR                            SIZE
-        pods         0.1.0    <digest>  describe_pod, get_pod_status, list_failing_pods, list_pods  kubernetes-events, kubernetes-read  <n> KB
-        remediation  0.1.0    <digest>  restart_deployment                                          kubernetes-restart                  <n> KB
+        PLUGIN       VERSION  DIGEST        OFFERS                                                                                    ASKS FOR                                                                                            SIZE
+        pods         0.1.0    <digest>  describe_pod, get_pod_status, list_failing_pods, list_pods                                kubernetes-events, kubernetes-read                                                                  <n> KB
+        remediation  0.1.0    <digest>  pause_deployment, restart_deployment, restart_pod, rollback_deployment, scale_deployment  kubernetes-restart, kubernetes-scale, kubernetes-rollback, kubernetes-pause, kubernetes-delete-pod  <n> KB
         --- exit code 0
 
         $ toolgate tools
@@ -445,7 +445,7 @@ fn the_demo_says_what_to_do_next() {
         }
     }
     expect![[r#"
-        <time>  INFO toolgate::cli::commands::serve: plugins are loaded n_plugins=8 n_failed=0 n_tools=9 n_prompts=6 n_resources=6
+        <time>  INFO toolgate::cli::commands::serve: plugins are loaded n_plugins=13 n_failed=0 n_tools=29 n_prompts=6 n_resources=6
 
         The incident is served to MCP clients on
 

@@ -67,10 +67,6 @@ async fn invariant_01_two_keys_a_plugin_without_a_grant_does_not_load() {
         plugin `remediation` does not load: it wants `kubernetes-restart`, which is not granted; to let it request a rolling restart of a workload, add to toolgate.toml:
             [grants.remediation.kubernetes-restart]
             namespaces = ["..."]
-        plugin `workloads` does not load: it wants `kubernetes-events`, which is not granted; to let it list events, add to toolgate.toml:
-            [grants.workloads.kubernetes-events]
-            namespaces = ["..."]
-          and it wants `kubernetes-read`, which is not granted; to let it read pods, deployments, nodes, namespaces and rollouts, add to toolgate.toml:
           and it wants `kubernetes-scale`, which is not granted; to let it request another number of replicas, add to toolgate.toml:
             [grants.remediation.kubernetes-scale]
             namespaces = ["..."]
@@ -83,7 +79,10 @@ async fn invariant_01_two_keys_a_plugin_without_a_grant_does_not_load() {
           and it wants `kubernetes-delete-pod`, which is not granted; to let it request the deletion of a pod, add to toolgate.toml:
             [grants.remediation.kubernetes-delete-pod]
             namespaces = ["..."]
-        plugin `workloads` does not load: it wants `kubernetes-read`, which is not granted; to let it read objects and the state of rollouts, add to toolgate.toml:
+        plugin `workloads` does not load: it wants `kubernetes-events`, which is not granted; to let it list events, add to toolgate.toml:
+            [grants.workloads.kubernetes-events]
+            namespaces = ["..."]
+          and it wants `kubernetes-read`, which is not granted; to let it read objects and the state of rollouts, add to toolgate.toml:
             [grants.workloads.kubernetes-read]
             namespaces = ["..."]
 
@@ -268,7 +267,9 @@ async fn a_grant_of_kinds_and_names_covers_no_others() {
 async fn a_grant_in_one_cluster_is_none_in_another() {
     let clusters = "[clusters.one]\ndemo = true\ndefault = true\n[clusters.two]\ndemo = true\n";
     let scope = "namespaces = [\"payments\"]\nclusters = [\"one\"]";
-    let config = clusters.to_owned() + &grant("workloads", "kubernetes-read", scope);
+    let config = clusters.to_owned()
+        + &grant("workloads", "kubernetes-read", scope)
+        + &grant("workloads", "kubernetes-events", scope);
     let questions = [
         ("list_deployments", json!({})),
         ("list_deployments", json!({"cluster": "two"})),
@@ -308,7 +309,9 @@ async fn a_grant_in_one_cluster_is_none_in_another() {
 #[tokio::test]
 async fn the_modes_namespaces_stand_above_every_grant() {
     let mode = "[mode]\nnamespaces = [\"payments\"]\n";
-    let config = mode.to_owned() + &grant("workloads", "kubernetes-read", "namespaces = [\"*\"]");
+    let config = mode.to_owned()
+        + &grant("workloads", "kubernetes-read", "namespaces = [\"*\"]")
+        + &grant("workloads", "kubernetes-events", "namespaces = [\"*\"]");
     let questions =
         [("list_deployments", json!({})), ("list_deployments", json!({"namespace": "shop"}))];
     check(&["plugins/workloads"], &config, &questions, expect![[r#"

@@ -18,23 +18,36 @@ use toolgate_tests::{Part, target_dir, toolgate};
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The tools of the first-party plugins, in the order in which they are listed.
-pub(crate) const TOOLS: [&str; 16] = [
+pub(crate) const TOOLS: [&str; 29] = [
+    "check_access",
+    "check_services",
+    "cordon_node",
+    "describe_node",
     "describe_pod",
+    "diagnose_workload",
+    "explain_network_policies",
     "find_recent_changes",
     "get_node_status",
     "get_pod_logs",
     "get_pod_status",
     "get_recent_events",
+    "get_resource",
     "get_workload_logs",
+    "list_autoscalers",
     "list_deployments",
     "list_failing_pods",
+    "list_ingresses",
     "list_pods",
+    "list_quotas",
+    "list_resources",
     "pause_deployment",
     "restart_deployment",
     "restart_pod",
     "rollback_deployment",
     "rollout_status",
     "scale_deployment",
+    "top_nodes",
+    "top_pods",
 ];
 
 /// A person's home folder, in which the program is run.
