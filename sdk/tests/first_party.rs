@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// What the default set may cost in every client's context.
 const BYTES_MAX: usize = 16_000;
-/// Plugins that an operator adds by folder, beside the default set.
-const EXTRA: [&str; 3] = ["capacity", "networking", "node-ops"];
+/// Plugins that an operator adds by folder, beside the default set. The mode of the default set is
+/// read-only, in which nothing that writes is listed.
+const EXTRA: [&str; 4] = ["capacity", "networking", "node-ops", "remediation"];
 /// What the tools of one of them may cost, on average.
 const EXTRA_TOOL_BYTES_MAX: usize = 1_100;
 /// The names of the fields and the hints that the host derives, for each tool.

@@ -270,7 +270,7 @@ mod tests {
 
             Not looked at, because not granted: Secret, Ingress
 
-            Not looked at: Job: unavailable: it did not answer; trying again later may succeed"#]]
+            Not looked at: Job: unavailable: it did not answer"#]]
         .assert_eq(&reply.text);
     }
 
