@@ -10,7 +10,7 @@ use crate::capability::access::{Access, Permission, Question, Rights};
 use crate::domain::capability::{Capability, Tier};
 use crate::domain::grant::Grants;
 use crate::domain::mode::{Mode, WriteMode};
-use crate::domain::name::{PluginId, ToolName};
+use crate::domain::name::{Namespace, ObjectName, PluginId, ToolName};
 use crate::domain::rbac::{self, Right};
 use crate::domain::scope::{Patterns, Scope};
 use crate::governance::admission::Offer;
@@ -92,7 +92,7 @@ impl Permissions {
         if !scope.clusters.contains(cluster.as_str()) {
             return Some(format!("`{key}.clusters` does not cover `{cluster}`"));
         }
-        if let Some(namespace) = namespace.as_ref().map(|n| n.as_str()) {
+        if let Some(namespace) = namespace.as_ref().map(Namespace::as_str) {
             if !self.mode.namespaces.contains(namespace) {
                 return Some(format!("`mode.namespaces` does not cover `{namespace}`"));
             }
@@ -100,7 +100,7 @@ impl Permissions {
                 return Some(format!("`{key}.namespaces` does not cover `{namespace}`"));
             }
         }
-        match name.as_ref().map(|n| n.as_str()) {
+        match name.as_ref().map(ObjectName::as_str) {
             Some(name) if !scope.names.contains(name) => {
                 Some(format!("`{key}.names` does not cover `{name}`"))
             }
@@ -112,7 +112,7 @@ impl Permissions {
     async fn ask(&self, question: &Question, offered: &Offered, permission: &mut Permission) {
         let capability = permission.capability;
         let Some(scope) = offered.grants.scope(capability) else { return };
-        let place = question.namespace.as_ref().map(|n| n.to_string());
+        let place = question.namespace.as_ref().map(ToString::to_string);
         let namespaces = place.clone().and_then(|place| Patterns::new([place]).ok());
         let mut grants = Grants::default();
         let scope = Scope {
@@ -123,7 +123,7 @@ impl Permissions {
         let plugin = offered.offer.plugin.as_str();
         let needed = rbac::rights(&question.cluster, &self.mode, [(plugin, &grants)].into_iter());
         let everywhere = needed.cluster.iter().map(|(right, _)| (None, right));
-        let here = needed.namespaces.values().flat_map(|rights| rights.iter());
+        let here = needed.namespaces.values().flat_map(rbac::RightSet::iter);
         let here = here.map(|(right, _)| (question.namespace.as_ref(), right));
         for (namespace, right) in everywhere.chain(here) {
             match self.rights.has(&question.cluster, namespace, right).await {
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::capability::CapabilityError;
-    use crate::domain::name::{ClusterName, Namespace};
+    use crate::domain::name::ClusterName;
     use crate::domain::principal::Principal;
     use crate::schema::Schema;
 

@@ -14,7 +14,7 @@ use crate::backend::kubernetes::{Clusters, ConnectError, Connection};
 use crate::capability::{Clock, Journal};
 use crate::config::{AuditArguments, ClusterSource, Config};
 use crate::domain::limits::Limits;
-use crate::domain::name::{ClusterName, PluginId};
+use crate::domain::name::{ClusterName, PluginId, ToolName};
 use crate::effects::{self, Effects};
 use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
@@ -125,10 +125,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let (connections, embedded) = connections(clusters)?;
     let clusters =
         Clusters::new(connections, &deadlines, Arc::clone(&clock)).map_err(WiringError::Connect)?;
-    let arguments = match audit.arguments {
-        AuditArguments::Metadata => Arguments::Metadata,
-        AuditArguments::Full => Arguments::Full,
-    };
+    let arguments = recorded(audit.arguments);
     let log = AuditLog::open(&state_dir.join(AUDIT_DIR), &instance, arguments, Arc::clone(&clock))?;
     let journal: Arc<dyn Journal> = Arc::new(log.clone());
     let clusters = Arc::new(clusters.with_journal(&journal));
@@ -166,15 +163,24 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     };
     let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
     let sandbox = Sandbox::load(parts, &plugins_dir, terms).await?;
-    let offered = |tool: &Arc<Tool>| {
-        let offered = Offered { offer: Arc::clone(&tool.offer), grants: tool.grants() };
-        (tool.listing.name.clone(), offered)
-    };
     permissions.learn(sandbox.tools().map(offered).collect());
     let gateway = Arc::new(Gateway::new(log.clone(), Governor::new(mode), sandbox));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
     Ok(House { gateway, effects, embedded, audit: log, stop, executing, _threads: threads })
+}
+
+fn recorded(arguments: AuditArguments) -> Arguments {
+    match arguments {
+        AuditArguments::Metadata => Arguments::Metadata,
+        AuditArguments::Full => Arguments::Full,
+    }
+}
+
+/// A tool, as questions about access see it.
+fn offered(tool: &Arc<Tool>) -> (ToolName, Offered) {
+    let offered = Offered { offer: Arc::clone(&tool.offer), grants: tool.grants() };
+    (tool.listing.name.clone(), offered)
 }
 
 /// What the operator decided for one plugin.

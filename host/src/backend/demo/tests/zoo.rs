@@ -20,7 +20,7 @@ fn summary(pod: &Value) -> String {
     let held = pod.pointer("/status/conditions/0/reason").and_then(Value::as_str);
     let state = match status("state/waiting/reason") {
         "" if pods::is_ready(pod) => "Ready",
-        "" if status("state/running/startedAt") != "" => "Running",
+        "" if !status("state/running/startedAt").is_empty() => "Running",
         "" => held.unwrap_or("Ended"),
         waiting => waiting,
     };
