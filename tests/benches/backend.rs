@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 use toolgate::capability::CapabilityError;
+use toolgate::capability::access::{Access, Permission, Question};
 use toolgate::capability::history::{History, Revision};
 use toolgate::capability::kubernetes::{
     Deployment, EventQuery, Events, Kubernetes, List, NamespaceState, Node, Page, Pod, Rollout,
@@ -142,5 +143,12 @@ impl Metrics for Instantly {
 impl WriteRequests for Instantly {
     async fn request(&self, _: WriteRequest) -> Result<WriteOutcome, CapabilityError> {
         nothing()
+    }
+}
+
+#[async_trait]
+impl Access for Instantly {
+    async fn check(&self, _question: &Question) -> Option<Vec<Permission>> {
+        None
     }
 }

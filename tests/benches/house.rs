@@ -61,6 +61,7 @@ impl InstantHouse {
                 objects: backend.clone(),
                 history: backend.clone(),
                 metrics: backend.clone(),
+                access: backend.clone(),
                 writes: backend.clone(),
                 clock,
                 mode: mode.clone(),

@@ -14,7 +14,7 @@ use toolgate_tests::{House, shown};
 const SHOP: &str = "[grants.logs.kubernetes-logs]\nnamespaces = [\"shop\"]\n";
 
 /// What comes at all has come by then, in a debug build and on a machine that is busy.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(300);
+const ANSWERED_WITHIN: Duration = Duration::from_mins(5);
 
 /// By how much memory may grow while a log of any size is read: what is under way on the wire, some
 /// blocks of 64 KiB, and what is kept of it.
@@ -205,8 +205,9 @@ impl Server {
         });
         std::fs::write(&kubeconfig, text.to_string()).unwrap();
         let config = format!(
-            "{SHOP}[clusters.big]\nkubeconfig = {kubeconfig:?}\ncontext = \"big\"\n\
-             [limits]\ndeadline_ms = 290000\n"
+            "{SHOP}[clusters.big]\nkubeconfig = '{}'\ncontext = \"big\"\n\
+             [limits]\ndeadline_ms = 290000\n",
+            kubeconfig.display()
         );
         House::builder().with("plugins/logs").config(&config).alone().build().await
     }
@@ -292,9 +293,9 @@ async fn a_log_of_200_mb_is_tailed_and_searched_in_bounded_memory() {
     let took = began.elapsed();
     let growth = server.seen.rss_bytes.load(Ordering::SeqCst).saturating_sub(before);
     eprintln!(
-        "200 MB searched in {:.1} s, memory grew by {:.1} MiB",
+        "200 MB searched in {:.1} s, memory grew by {} KiB",
         took.as_secs_f64(),
-        growth as f64 / f64::from(1 << 20)
+        growth >> 10
     );
     assert!(found.contains(": 1 of 1"), "{found}");
     assert!(found.ends_with("level=error msg=\"card declined\""), "{found}");

@@ -129,9 +129,9 @@ async fn what_the_cluster_was_asked_is_what_is_on_record() {
     assert!(lines.iter().all(|line| line.call.is_some()), "each has its call: {lines:?}");
     let noted: Vec<String> = lines
         .iter()
-        .map(|line| match &line.stage {
-            Stage::Request { method, path, .. } => format!("{method} {path}"),
-            other => panic!("{other:?}"),
+        .map(|line| {
+            let Stage::Request { method, path, .. } = &line.stage else { panic!("{line:?}") };
+            format!("{method} {path}")
         })
         .collect();
     assert_eq!(noted, seen);
