@@ -19,12 +19,13 @@ async fn pods(space: &Space) -> BTreeSet<String> {
 }
 
 async fn house(space: &Space) -> House {
-    let builder = space.cluster.house().with("plugins/remediation").config(&format!(
-        "[mode]\nread_only = false\n[grants.remediation.kubernetes-restart]\n\
-         namespaces = [\"{}\"]\n",
-        space.name
-    ));
-    builder.build().await
+    let name = &space.name;
+    let grants: String = ["restart", "scale", "rollback", "pause", "delete-pod"]
+        .iter()
+        .map(|verb| format!("[grants.remediation.kubernetes-{verb}]\nnamespaces = [\"{name}\"]\n"))
+        .collect();
+    let config = format!("[mode]\nread_only = false\n{grants}");
+    space.cluster.house().with("plugins/remediation").config(&config).build().await
 }
 
 async fn ask(house: &House, space: &Space) -> Value {
@@ -63,7 +64,7 @@ async fn a_restart_that_was_approved_is_seen_to_its_end() {
     approvals.answer(&id, true, "olga", None, NOW).unwrap();
     let done = wait_for("the rollout is complete", async || {
         let answer = ask(&house, &space).await;
-        (answer["rollout_state"] == "complete").then_some(answer)
+        (answer["state"] == "complete").then_some(answer)
     })
     .await;
     assert_eq!(done["outcome"], "performed", "{done}");
