@@ -24,8 +24,25 @@ const MODES: [(&str, &str, Option<&str>); 3] = [
 /// Every tool with arguments that fit.
 fn calls() -> Vec<(&'static str, Value)> {
     let checkout = "checkout-7d9f8b6c54-qp7rj";
+    let deployment = json!({"namespace": "shop", "name": "checkout"});
     vec![
+        ("check_access", json!({"tool": "restart_deployment", "namespace": "shop"})),
+        ("check_services", json!({"namespace": "shop"})),
+        ("cordon_node", json!({"node_name": "node-1"})),
+        ("describe_node", json!({"node_name": "node-1"})),
         ("describe_pod", json!({"namespace": "shop", "pod_name": checkout})),
+        ("diagnose_workload", deployment.clone()),
+        ("explain_network_policies", json!({"namespace": "shop", "pod_name": checkout})),
+        ("find_recent_changes", json!({"namespace": "shop"})),
+        ("get_resource", json!({"kind": "svc", "namespace": "shop", "name": "checkout"})),
+        ("get_workload_logs", json!({"namespace": "shop", "label_selector": "app=checkout"})),
+        ("list_autoscalers", json!({"namespace": "shop"})),
+        ("list_ingresses", json!({"namespace": "shop"})),
+        ("list_quotas", json!({"namespace": "shop"})),
+        ("list_resources", json!({"kind": "Secret", "namespace": "shop"})),
+        ("rollout_status", deployment),
+        ("top_nodes", json!({})),
+        ("top_pods", json!({"namespace": "shop"})),
         ("get_node_status", json!({})),
         ("get_pod_logs", json!({"namespace": "shop", "pod_name": checkout, "previous": true})),
         ("get_pod_status", json!({"namespace": "shop", "pod_name": "cart-db-0"})),
@@ -91,6 +108,23 @@ fn expected(tool: &str) -> Vec<(&'static str, Value)> {
             ("/replicas_left", json!(1)),
             ("/pods_total", json!(3)),
         ],
+        "cordon_node" => vec![("/outcome", json!("approval_required"))],
+        "check_access" => vec![("/allowed", json!(true))],
+        // Their values are the matter of their plugins' tests: here they have to fit their schemas.
+        "check_services"
+        | "describe_node"
+        | "diagnose_workload"
+        | "explain_network_policies"
+        | "find_recent_changes"
+        | "get_resource"
+        | "get_workload_logs"
+        | "list_autoscalers"
+        | "list_ingresses"
+        | "list_quotas"
+        | "list_resources"
+        | "rollout_status"
+        | "top_nodes"
+        | "top_pods" => Vec::new(),
         other => panic!("`{other}` has no values here"),
     }
 }
