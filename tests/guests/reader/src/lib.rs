@@ -11,7 +11,7 @@ use toolgate_sdk::serde_json::{self, Value};
 
 fn read(arguments: &str) -> Answer {
     let arguments: Value = serde_json::from_str(arguments).unwrap_or_default();
-    let done = match arguments["do"].as_str() {
+    let done = match arguments.get("do").and_then(Value::as_str) {
         Some("get") => get(&arguments),
         Some("list") => list(&arguments),
         Some("history") => history(&arguments),
@@ -24,7 +24,7 @@ fn read(arguments: &str) -> Answer {
 }
 
 fn word(arguments: &Value, key: &str) -> Option<String> {
-    arguments[key].as_str().map(str::to_owned)
+    arguments.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
 fn number(arguments: &Value, key: &str) -> Option<u32> {
@@ -71,7 +71,7 @@ fn list(arguments: &Value) -> Result<String, Error> {
 }
 
 fn workload(arguments: &Value) -> (WorkloadKind, String, String) {
-    let kind = match arguments["kind"].as_str() {
+    let kind = match arguments.get("kind").and_then(Value::as_str) {
         Some("StatefulSet") => WorkloadKind::StatefulSet,
         Some("DaemonSet") => WorkloadKind::DaemonSet,
         _ => WorkloadKind::Deployment,
