@@ -104,13 +104,13 @@ pub(crate) async fn wait_for<T>(what: &str, mut ask: impl AsyncFnMut() -> Option
     }
 }
 
-fn told(name: &str) -> String {
+pub(crate) fn told(name: &str) -> String {
     asked(name).unwrap_or_else(|| {
         panic!("`TOOLGATE_E2E_{name}` is not set: this test wants `cargo xtask e2e`")
     })
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but this")]
-fn asked(name: &str) -> Option<String> {
+pub(crate) fn asked(name: &str) -> Option<String> {
     std::env::var(format!("TOOLGATE_E2E_{name}")).ok()
 }

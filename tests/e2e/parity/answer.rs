@@ -105,7 +105,9 @@ pub(super) fn compare(case: &Case, embedded: &Answer, real: &Answer) -> BTreeMap
         let (mut here, mut there) = (embedded.at(pointer), real.at(pointer));
         if case.unordered {
             for list in [&mut here, &mut there] {
-                list.as_array_mut().map(|list| list.sort_by_key(Value::to_string));
+                if let Some(list) = list.as_array_mut() {
+                    list.sort_by_key(Value::to_string);
+                }
             }
         }
         if here != there && !case.ignore.iter().any(|ignored| ignored == pointer) {

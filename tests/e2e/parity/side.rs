@@ -9,6 +9,7 @@ use serde_json::Value;
 use toolgate::backend::demo::DemoCluster;
 
 use super::answer::Answer;
+use crate::cluster::{asked, told};
 
 /// Groups whose version depends on the server's age: the name, the resource that is looked for,
 /// the versions from the newest.
@@ -39,10 +40,9 @@ impl Side {
     }
 
     pub(super) async fn real() -> Self {
-        let told = |name: &str| std::env::var(format!("TOOLGATE_E2E_{name}")).ok();
-        let path = told("KUBECONFIG").expect("`cargo xtask e2e` runs this test");
+        let path = told("KUBECONFIG");
         let file = Kubeconfig::read_from(path).unwrap();
-        let options = KubeConfigOptions { context: told("CONTEXT"), ..Default::default() };
+        let options = KubeConfigOptions { context: asked("CONTEXT"), ..Default::default() };
         let mut config = Config::from_custom_kubeconfig(file, &options).await.unwrap();
         // What the server says is what is compared, not what a second try would bring.
         config.default_retry = false;
