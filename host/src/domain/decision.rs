@@ -1,6 +1,68 @@
-//! May it run? The answers that are not a run.
+//! May it? The answers of admission that are not a run, and those of policy.
+
+use std::time::Duration;
 
 use super::subject::Subject;
+
+/// What policy says of one use of a capability.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may.
+    Allow {
+        /// The rule that says so.
+        rule: Rule,
+    },
+    /// It may, once people have said yes.
+    Ask {
+        /// The rule that says so.
+        rule: Rule,
+        /// Who has to say yes, and how.
+        terms: ApprovalTerms,
+    },
+    /// It may not. No rule names what nothing allows.
+    Deny {
+        /// The rule that forbids it, or what went wrong while deciding.
+        rule: Rule,
+    },
+}
+
+/// Where a verdict comes from: a rule of the policy with its line, or a guardrail by its key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// `writes-need-approval`, `mode.read_only`, `no-rule`
+    pub id: String,
+    /// The line in the policy's text on which the rule begins.
+    pub line: Option<u32>,
+}
+
+/// What a yes must be to count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalTerms {
+    /// People who have to say yes, each another one: 1 to 5.
+    pub approvers: u8,
+    /// Whether a yes or a no says why.
+    pub reason_required: bool,
+    /// Whether who asked may say yes too: only where caller and operator are one person.
+    pub requester_may_approve: bool,
+    /// Whether the caller's own client may be asked (elicitation), which counts as the requester.
+    pub caller_may_confirm: bool,
+    /// How long the request waits for its answers.
+    pub expires_after: Duration,
+}
+
+impl Default for ApprovalTerms {
+    /// One other person within ten minutes: longer than a page takes, shorter than a cluster stays
+    /// as it was planned for.
+    fn default() -> Self {
+        Self {
+            approvers: 1,
+            reason_required: false,
+            requester_may_approve: false,
+            caller_may_confirm: false,
+            expires_after: Duration::from_mins(10),
+        }
+    }
+}
 
 /// A call that was not run. An answer, not a fault: recorded and counted, never an error in the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
