@@ -5,6 +5,8 @@
 //! one when `fdatasync` has returned.
 
 mod record;
+#[cfg(test)]
+mod tests;
 mod trail;
 mod writer;
 
