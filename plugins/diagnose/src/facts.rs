@@ -106,6 +106,12 @@ impl Facts {
         matches!(state, Some(RolloutState::Complete))
     }
 
+    /// Whether the cluster has given the rollout up.
+    pub(crate) fn is_stuck(&self) -> bool {
+        let state = self.rollout.as_ref().map(|rollout| rollout.state);
+        matches!(state, Some(RolloutState::Stuck))
+    }
+
     /// How many replicas there should be, where that is known.
     pub(crate) fn desired(&self) -> Option<u32> {
         self.rollout.as_ref().map(|rollout| rollout.desired)
@@ -189,6 +195,16 @@ pub(crate) fn waiting(container: &Container) -> Option<&Waiting> {
             None
         }
     }
+}
+
+/// Whether the pod's volumes are there: only then the kubelet turns to its containers. That mounting
+/// failed before is over.
+pub(crate) fn has_volumes(pod: &Pod) -> bool {
+    pod.containers.iter().any(|container| {
+        let waits = waiting(container).map(|waiting| waiting.reason.as_str());
+        let is_next = matches!(waits, Some("ContainerCreating" | "PodInitializing"));
+        container.restart_count > 0 || !is_next
+    })
 }
 
 /// For how long it runs.

@@ -1,6 +1,6 @@
 //! Config maps, secrets and keys in them that are not there.
 
-use crate::facts::{Facts, event, status_of, waiting};
+use crate::facts::{Facts, event, has_volumes, status_of, waiting};
 use crate::finding::{Certainty, Finding};
 use crate::rules::one_each;
 use toolgate_sdk::one_line;
@@ -24,8 +24,7 @@ pub(super) fn missing(facts: &Facts) -> Vec<Finding> {
         )
     });
     let of_volumes = facts.live().filter_map(|pod| {
-        // Once a container ran, its volumes were there.
-        if pod.containers.iter().any(|c| c.restart_count > 0 || waiting(c).is_none()) {
+        if has_volumes(pod) {
             return None;
         }
         let (found, what) = facts

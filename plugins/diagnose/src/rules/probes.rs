@@ -14,6 +14,11 @@ const RECENT_S: u64 = 1_800;
 /// How long a container may run before being unready is a trouble: probes need a few periods.
 const READY_S: u64 = 60;
 
+const NEXT: &str = "See what the program waits for with get_workload_logs; compare path and port of \
+                    the probe with get_resource.";
+const NEXT_AFTER_DEPLOY: &str = "See what the program waits for with get_workload_logs; to go back to \
+                                 the revision before, rollback_deployment, after rollout_status.";
+
 /// A liveness or startup probe has its container killed.
 pub(super) fn kills(facts: &Facts) -> Vec<Finding> {
     one_each(facts.containers().filter_map(|(pod, container)| {
@@ -62,13 +67,23 @@ pub(super) fn unready(facts: &Facts) -> Vec<Finding> {
         let failed = facts
             .events_of(&pod.name)
             .find(|event| event.last_seen.age_s <= RECENT_S && is_failure(event, "Readiness"));
-        // Give the first probes their time, unless they say already that they fail for long.
-        if running_s <= READY_S || (failed.is_none() && probe.is_empty()) {
+        // Give the first probes their time, unless the cluster itself has waited long enough.
+        let is_first_run = container.restart_count == 0;
+        let given_up = facts.is_stuck() && (failed.is_some() || is_first_run);
+        let waited = running_s > READY_S || given_up;
+        if !waited || (failed.is_none() && probe.is_empty()) {
             return None;
         }
         let certainty = if failed.is_some() { Certainty::Certain } else { Certainty::Likely };
+        let (since, next) = match facts.suspect(pod) {
+            Some(revision) => {
+                let (number, age) = (revision.number, age(&revision.created));
+                (format!(", since revision {number} ({age} ago)"), NEXT_AFTER_DEPLOY)
+            }
+            None => (String::new(), NEXT),
+        };
         let sentence = format!(
-            "container `{}` runs for {} and its readiness probe does not pass",
+            "container `{}` runs for {} and its readiness probe does not pass{since}",
             container.name,
             duration(running_s)
         );
@@ -79,10 +94,7 @@ pub(super) fn unready(facts: &Facts) -> Vec<Finding> {
                 .seen("readinessProbe", &probe)
                 .all_seen(facts.suspicion(pod))
                 .all_seen(facts.log_of(&pod.name, &container.name))
-                .next(
-                    "See what the program waits for with get_workload_logs; compare path and port \
-                     of the probe with get_resource.",
-                ),
+                .next(next),
         )
     }))
 }

@@ -2,17 +2,15 @@
 
 use toolgate_sdk::object::Fields as _;
 
-use crate::facts::{Facts, condition, event, waiting};
+use crate::facts::{Facts, condition, event, has_volumes};
 use crate::finding::{Certainty, Finding};
 use crate::rules::config;
 
 /// A volume cannot be attached or mounted.
 pub(super) fn not_mounted(facts: &Facts) -> Vec<Finding> {
     let found = facts.live().find_map(|pod| {
-        // Attempts fail and succeed later: what counts is that no container began.
-        let began = pod.containers.iter().any(|c| c.restart_count > 0 || waiting(c).is_none());
         let scheduled = condition(pod, "PodScheduled").is_some_and(|c| c.status == "True");
-        if began || !scheduled {
+        if has_volumes(pod) || !scheduled {
             return None;
         }
         let failed = facts.events_of(&pod.name).find(|event| {

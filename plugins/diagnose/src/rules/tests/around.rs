@@ -93,6 +93,18 @@ fn names_volumes() {
     assert!(sentence(&facts).contains("attached to another node"));
     let over = broken(|facts| facts.events.push(event("FailedMount", "timed out")));
     assert_eq!(causes(&over), [""; 0]);
+    // The kubelet pulls images when all volumes are there.
+    for (message, reason) in [
+        ("failed to sync secret cache: timed out waiting for the condition", "ErrImagePull"),
+        ("configmap \"settings\" not found", "ImagePullBackOff"),
+    ] {
+        let over = broken(|facts| {
+            creating(&mut facts.pods[0]);
+            facts.pods[0].containers[0].state = waiting(reason, "");
+            facts.events.push(event("FailedMount", message));
+        });
+        assert_eq!(causes(&over), ["image_pull (certain)"]);
+    }
     let claim = |phase: &str, pod_pending: bool| {
         broken(|facts| {
             if pod_pending {

@@ -3,6 +3,7 @@
 use expect_test::expect;
 use toolgate_sdk::kubernetes_read::ContainerState;
 use toolgate_sdk::serde_json::json;
+use toolgate_sdk::types::RolloutState;
 
 use super::{causes, report, sentence};
 use crate::sample::*;
@@ -164,6 +165,23 @@ fn names_readiness_probes_that_do_not_pass() {
     assert_eq!(causes(&facts(600, false, true)), ["readiness_probe (likely)"]);
     assert_eq!(causes(&facts(20, true, true)), [""; 0], "it has just begun");
     assert_eq!(causes(&facts(600, true, false)), [""; 0], "it has no such probe");
+    for (with_event, restarts, expected) in [
+        (true, 1, &["readiness_probe (certain)"][..]),
+        (false, 0, &["readiness_probe (likely)"]),
+        (false, 1, &[]),
+    ] {
+        let mut stuck = facts(20, with_event, true);
+        stuck.pods[0].containers[0].restart_count = restarts;
+        stuck.rollout.as_mut().unwrap().state = RolloutState::Stuck;
+        assert_eq!(causes(&stuck), expected, "the cluster has given the rollout up");
+    }
+    let mut since_rollout = facts(600, true, true);
+    since_rollout.history[0].created = since_rollout.pods[0].created.clone();
+    assert_eq!(
+        sentence(&since_rollout),
+        "container `app` runs for 10m and its readiness probe does not pass, since revision 2 \
+         (22h ago)"
+    );
     let passed = broken(|facts| {
         facts.events.push(event("Unhealthy", "Readiness probe failed: connection refused"));
     });
