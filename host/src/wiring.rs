@@ -79,11 +79,6 @@ pub struct House {
 }
 
 impl House {
-    /// Where everything is put on record: for those who show it or tell of it.
-    pub fn audit(&self) -> &AuditLog {
-        &self.audit
-    }
-
     /// Stops; what has begun to be executed is finished first.
     pub async fn close(mut self) {
         self.stop.cancel();

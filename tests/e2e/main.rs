@@ -13,6 +13,7 @@
 )]
 
 mod cluster;
+mod diagnose;
 mod metrics;
 mod outage;
 mod parity;

@@ -1,32 +1,39 @@
 //! What tests put into their namespaces.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::space::Space;
 
 /// A deployment's manifest: pods that run a shell script, and go at once when they are told to.
 pub(crate) fn deployment(space: &Space, name: &str, replicas: u32, script: &str) -> String {
-    let image = &space.cluster.box_image;
-    let script = Value::from(script);
-    format!(
-        "
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}, labels: {{app: {name}}}}}
-spec:
-  replicas: {replicas}
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      containers:
-      - name: main
-        image: {image}
-        command: [/bin/sh, -c]
-        args: [{script}]
-"
-    )
+    deployment_of(space, name, replicas, &json!({ "args": [script] })).to_string()
+}
+
+/// A deployment's manifest, with a container that is as `container` says. Where that has no
+/// command, its `args` are a script.
+pub(crate) fn deployment_of(space: &Space, name: &str, replicas: u32, container: &Value) -> Value {
+    let mut whole = json!({
+        "name": "main",
+        "image": space.cluster.box_image,
+        "command": ["/bin/sh", "-c"],
+    });
+    for (key, value) in container.as_object().expect("a container is an object") {
+        whole[key] = value.clone();
+    }
+    let labels = json!({ "app": name });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": name, "labels": labels },
+        "spec": {
+            "replicas": replicas,
+            "selector": { "matchLabels": labels },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": { "terminationGracePeriodSeconds": 0, "containers": [whole] },
+            },
+        },
+    })
 }
 
 /// Applies a deployment and waits until each of its pods is there.

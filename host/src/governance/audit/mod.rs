@@ -5,8 +5,6 @@
 //! one when `fdatasync` has returned.
 
 mod record;
-#[cfg(test)]
-mod tests;
 mod trail;
 mod writer;
 

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use super::record::{AuditLine, CallRecord, Decision, OutcomeRecord, Stage};
+use super::record::{CallRecord, Decision, OutcomeRecord, Stage};
 use super::writer::{AuditError, Writer};
 use crate::capability::{CapabilityError, Clock, Journal};
 use crate::domain::call::{Call, CapabilityUse, Outcome, Provenance};
@@ -60,14 +59,6 @@ impl AuditLog {
         };
         trail.write(Stage::Received(Box::new(record)), false).await?;
         Ok(trail)
-    }
-
-    /// Every record from now on, once it was taken: for what shows or tells, never for what decides.
-    ///
-    /// A listener that falls more than a thousand records behind loses the oldest and is told how
-    /// many (`Lagged`); nobody ever waits for one.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<AuditLine>> {
-        self.writer.subscribe()
     }
 
     /// Returns when everything that was recorded so far is on the disk.

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use cap_std::fs::{Dir, File};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::oneshot;
 
 use super::record::{AuditLine, SCHEMA, Stage};
 use crate::capability::Clock;
@@ -24,10 +24,6 @@ const DEADLINE: Duration = Duration::from_secs(1);
 
 /// Records that share one write and one `fdatasync`.
 const GROUP_MAX: usize = 256;
-
-/// Records that one listener may be behind. Whoever is further behind loses the oldest, and is told
-/// how many.
-const LISTENER_RECORDS_MAX: usize = 1_024;
 
 /// Why a record was not taken. Whatever it was about does not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +59,6 @@ struct Entry {
 #[derive(Clone)]
 pub(super) struct Writer {
     entries: SyncSender<Entry>,
-    taken: broadcast::Sender<Arc<AuditLine>>,
 }
 
 impl Writer {
@@ -80,19 +75,12 @@ impl Writer {
         let file = open(&dir).map_err(failed)?;
         let (entries, receiver) = sync_channel(QUEUE_MAX);
         let instance = instance.to_owned();
-        let (taken, _) = broadcast::channel(LISTENER_RECORDS_MAX);
-        let told = taken.clone();
-        let thread = Thread { dir, file, clock, instance, seq: 0, broken: false, told };
+        let thread = Thread { dir, file, clock, instance, seq: 0, broken: false };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || thread.run(&receiver))
             .map_err(failed)?;
-        Ok(Self { entries, taken })
-    }
-
-    /// Every record from now on, once it was taken.
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<AuditLine>> {
-        self.taken.subscribe()
+        Ok(Self { entries })
     }
 
     /// Returns when the record is in the file, and on the disk if it is to be durable.
@@ -171,8 +159,6 @@ struct Thread {
     seq: u64,
     /// A failed write may have left half a line.
     broken: bool,
-    /// Who listens.
-    told: broadcast::Sender<Arc<AuditLine>>,
 }
 
 impl Thread {
@@ -195,7 +181,6 @@ impl Thread {
 
     fn append(&mut self, group: &[Entry]) -> Result<(), AuditError> {
         let mut bytes = Vec::with_capacity(group.len() * 512);
-        let mut lines = Vec::with_capacity(group.len());
         if self.broken {
             bytes.push(b'\n');
         }
@@ -214,7 +199,6 @@ impl Thread {
             serde_json::to_writer(&mut bytes, &line)
                 .map_err(|e| AuditError::Write(e.to_string()))?;
             bytes.push(b'\n');
-            lines.push(line);
         }
         let durable = group.iter().any(|entry| entry.durable);
         let written = self
@@ -222,12 +206,6 @@ impl Thread {
             .and_then(|()| self.file.write_all(&bytes))
             .and_then(|()| if durable { self.file.sync_data() } else { Ok(()) });
         self.broken = written.is_err();
-        if written.is_ok() && self.told.receiver_count() > 0 {
-            for line in lines {
-                // Without a listener there is nobody to tell.
-                let _ = self.told.send(Arc::new(line));
-            }
-        }
         written.map_err(|error| AuditError::Write(error.to_string()))
     }
 
