@@ -16,12 +16,14 @@ use crate::capability::{
     Writer, origin,
 };
 use crate::domain::alike::looks_alike;
-use crate::domain::capability::Tier;
+use crate::domain::decision::{ApprovalTerms, Rule, Verdict};
 use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::Namespace;
+use crate::domain::scope::Target;
 use crate::domain::write::Plan;
 use crate::governance::approval::{ApprovalError, Decided, Desk, Key, Settled, Status, Ticket};
 use crate::governance::audit::{ApprovalRecord, AuditLog, Stage};
+use crate::governance::policy::{Policy, Question};
 
 /// How often the answers are looked for while a request waits. A person does not notice it, and a
 /// look is one failed `open` per request.
@@ -41,7 +43,7 @@ pub struct Effects {
     desk: Arc<Desk>,
     audit: AuditLog,
     mode: Mode,
-    approval_required: bool,
+    policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
     submitted: tokio::sync::Notify,
     /// Something that a person answered has come to its end.
@@ -63,8 +65,8 @@ pub struct Parts {
     pub audit: AuditLog,
     /// The operator's guardrails.
     pub mode: Mode,
-    /// Whether reversible writes ask a person.
-    pub approval_required: bool,
+    /// What the operator allows to whom, and who has to say yes.
+    pub policy: Arc<Policy>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -72,21 +74,10 @@ pub struct Parts {
 impl Effects {
     /// A room with nothing under way.
     pub fn new(parts: Parts) -> Self {
-        let Parts { writer, kubernetes, desk, audit, mode, approval_required, clock } = parts;
+        let Parts { writer, kubernetes, desk, audit, mode, policy, clock } = parts;
         let (submitted, settled) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
         let (desk, tasks) = (Arc::new(desk), TaskTracker::new());
-        Self {
-            writer,
-            kubernetes,
-            desk,
-            audit,
-            mode,
-            approval_required,
-            clock,
-            submitted,
-            settled,
-            tasks,
-        }
+        Self { writer, kubernetes, desk, audit, mode, policy, clock, submitted, settled, tasks }
     }
 
     /// Executes what is approved until told to stop; what has begun by then is finished, and what
@@ -145,7 +136,7 @@ impl Effects {
         let Decided { ticket, status, by, reason } = decided;
         let key = Key::from(&ticket.request);
         let call = ticket.request.call.to_string();
-        let write = record(Some(&ticket), &ticket.request, &ticket.plan);
+        let write = record(Some(&ticket), &ticket.request, &ticket.rule, &ticket.plan);
         let decision = Stage::ApprovalDecided { write, decision: status.to_string(), by, reason };
         let recorded = self.audit.record(&call, decision, true).await;
         if status != Status::Approved {
@@ -164,7 +155,8 @@ impl Effects {
         }
     }
 
-    /// Intent on the disk, then the effect, then what came of it.
+    /// Whether the policy still allows it, then the intent on the disk, the effect, and what came of
+    /// it.
     async fn execute(
         &self,
         ticket: Option<&Ticket>,
@@ -172,7 +164,15 @@ impl Effects {
         plan: &Plan,
     ) -> Result<(), CapabilityError> {
         let call = request.call.to_string();
-        let write = record(ticket, request, plan);
+        let verdict = self.verdict(request, false);
+        let write = record(ticket, request, verdict.rule(), plan);
+        if let Some(why) = stands_against(&verdict, ticket) {
+            let stage = Stage::Effect { write, result: format!("not executed: {why}") };
+            if let Err(error) = self.audit.record(&call, stage, true).await {
+                tracing::error!(%error, %call, "a write that was not executed is not on record");
+            }
+            return Err(CapabilityError::Conflict(why.to_owned()));
+        }
         self.audit
             .record(&call, Stage::Intent(write.clone()), true)
             .await
@@ -226,12 +226,15 @@ impl Effects {
         &self,
         request: WriteRequest,
         plan: Plan,
+        rule: Rule,
+        terms: ApprovalTerms,
     ) -> Result<WriteOutcome, CapabilityError> {
         let call = request.call.to_string();
         let asked = request.clone();
-        let submitted = self.at_desk(move |desk| desk.submit(asked, plan)).await?;
+        let submitted = self.at_desk(move |desk| desk.submit(asked, plan, rule, terms)).await?;
         let ticket = submitted.map_err(|error| not_held(&error))?;
-        let stage = Stage::ApprovalRequested(record(Some(&ticket), &request, &ticket.plan));
+        let write = record(Some(&ticket), &request, &ticket.rule, &ticket.plan);
+        let stage = Stage::ApprovalRequested(write);
         if let Err(error) = self.audit.record(&call, stage, true).await {
             let (key, id) = (Key::from(&request), ticket.id.clone());
             self.at_desk(move |desk| desk.withdraw(&key, &id)).await?;
@@ -269,6 +272,9 @@ impl Effects {
         match self.mode.writes() {
             WriteMode::Perform => {}
             WriteMode::Plan => {
+                if let Verdict::Deny { .. } = self.verdict(&request, true) {
+                    return Err(denied(&request));
+                }
                 let plan = self.plan(&request).await?;
                 return Ok(WriteOutcome::Planned(plan));
             }
@@ -280,14 +286,33 @@ impl Effects {
         if let Some(ticket) = self.held(&key).await? {
             return self.resume(key, ticket, request.reason.as_ref()).await;
         }
+        let verdict = self.verdict(&request, false);
+        if let Verdict::Deny { .. } = verdict {
+            return Err(denied(&request));
+        }
         let plan = self.plan(&request).await?;
-        if self.approval_required || request.verb.tier() == Tier::Destructive {
-            return self.submit(request, plan).await;
+        if let Verdict::Ask { rule, terms } = verdict {
+            return self.submit(request, plan, rule, terms).await;
         }
         self.execute(None, &request, &plan).await?;
         let executed = self.clock.now();
         let progress = self.progress(&plan).await;
         Ok(WriteOutcome::Performed { approval: None, plan, executed, progress })
+    }
+
+    /// What the policy says now.
+    fn verdict(&self, request: &WriteRequest, dry_run: bool) -> Verdict {
+        self.policy.decide(&Question {
+            principal: &request.principal,
+            plugin: &request.plugin,
+            digest: &request.digest,
+            tool: request.tool.as_str(),
+            capability: request.verb.capability(),
+            verb: request.verb.as_str(),
+            target: &Target::from(&request.target),
+            dry_run,
+            at: self.clock.now(),
+        })
     }
 
     /// What is under way for the key, with an answer that has come taken first: who asks after a
@@ -383,12 +408,34 @@ impl Effects {
     }
 }
 
-fn record(ticket: Option<&Ticket>, request: &WriteRequest, plan: &Plan) -> ApprovalRecord {
+/// Why a write that was allowed, or that a person said yes to, is not executed after all: the rules
+/// are the same, but not the time.
+fn stands_against(verdict: &Verdict, ticket: Option<&Ticket>) -> Option<&'static str> {
+    match (verdict, ticket) {
+        (Verdict::Allow { .. }, _) => None,
+        (Verdict::Ask { terms, .. }, Some(ticket)) if ticket.terms.satisfy(terms) => None,
+        (Verdict::Ask { .. }, _) => Some("the policy asks for another approval by now"),
+        (Verdict::Deny { .. }, _) => Some("the policy does not allow it any more"),
+    }
+}
+
+/// Words that the door replaces by those for what is not there.
+fn denied(request: &WriteRequest) -> CapabilityError {
+    CapabilityError::NotFound(Target::from(&request.target).to_string())
+}
+
+fn record(
+    ticket: Option<&Ticket>,
+    request: &WriteRequest,
+    rule: &Rule,
+    plan: &Plan,
+) -> ApprovalRecord {
     ApprovalRecord::new(
         ticket.map(|t| t.id.to_string()),
         request.principal.to_string(),
         request.plugin.to_string(),
         request.digest.clone(),
+        Some(rule),
         plan,
     )
 }

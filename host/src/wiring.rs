@@ -20,6 +20,7 @@ use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
 use crate::governance::approval::{ApprovalError, Desk, Folder};
 use crate::governance::audit::{Arguments, AuditError, AuditLog};
+use crate::governance::policy::Policy;
 use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads, Tool};
 
 /// Why there is no house.
@@ -129,14 +130,15 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let log = AuditLog::open(&state_dir.join(AUDIT_DIR), &instance, arguments, Arc::clone(&clock))?;
     let journal: Arc<dyn Journal> = Arc::new(log.clone());
     let clusters = Arc::new(clusters.with_journal(&journal));
+    let policy = Arc::new(Policy::shipped(approvals.required, approvals.expires_after));
     let folder = Folder::open(&state_dir.join(APPROVALS_DIR))?;
     let effects = Arc::new(Effects::new(effects::Parts {
         writer: clusters.clone(),
         kubernetes: clusters.clone(),
-        desk: Desk::new(folder, instance, approvals.expires_after, Arc::clone(&clock)),
+        desk: Desk::new(folder, instance, Arc::clone(&clock)),
         audit: log.clone(),
         mode: mode.clone(),
-        approval_required: approvals.required,
+        policy: Arc::clone(&policy),
         clock: Arc::clone(&clock),
     }));
     let permissions =
@@ -150,6 +152,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         writes: Arc::new(effects::Requests(Arc::clone(&effects))),
         clock,
         mode: mode.clone(),
+        policy,
         clusters: names,
         default_cluster,
         io: tokio::runtime::Handle::current(),

@@ -22,6 +22,7 @@ use toolgate::domain::tool::ToolListing;
 use toolgate::gateway::{CallContext, CallError, Gateway, Tools};
 use toolgate::governance::admission::Governor;
 use toolgate::governance::audit::{Arguments, AuditLog};
+use toolgate::governance::policy::Policy;
 use toolgate::sandbox::{self, Compiler, Ports, Sandbox, Terms, Threads};
 use toolgate::wiring;
 
@@ -65,6 +66,7 @@ impl InstantHouse {
                 writes: backend.clone(),
                 clock,
                 mode: mode.clone(),
+                policy: Arc::new(Policy::shipped(true, Duration::from_mins(10))),
                 clusters: vec![CLUSTER.parse()?],
                 default_cluster: Some(CLUSTER.parse()?),
                 io: tokio::runtime::Handle::current(),

@@ -25,6 +25,7 @@ use toolgate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget
 use toolgate::effects::{Effects, Parts};
 use toolgate::governance::approval::{ApprovalError, Desk, Folder, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
+use toolgate::governance::policy::Policy;
 use toolgate_tests::{House, shown};
 
 use crate::program::ANSWERED_WITHIN;
@@ -281,10 +282,10 @@ impl Room {
         let effects = Arc::new(Effects::new(Parts {
             writer,
             kubernetes: clusters,
-            desk: Desk::new(open(), "suite".to_owned(), LAPSE, Arc::clone(&clock)),
+            desk: Desk::new(open(), "suite".to_owned(), Arc::clone(&clock)),
             audit,
             mode: Mode { read_only: false, ..Mode::default() },
-            approval_required: true,
+            policy: Arc::new(Policy::shipped(true, LAPSE)),
             clock,
         }));
         Self { effects, folder: open(), cluster, now, _state: state }

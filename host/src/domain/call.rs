@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::capability::Capability;
+use super::decision::Rule;
 use super::limits::ARGUMENTS_BYTES_MAX;
 use super::name::CallId;
 use super::principal::Principal;
@@ -182,8 +183,10 @@ pub struct CapabilityUse {
     pub verb: &'static str,
     /// On what.
     pub target: Target,
-    /// Whether the grant covered it.
+    /// Whether grant, mode and policy let it through.
     pub allowed: bool,
+    /// Which rule said so; none for a look of the host's own.
+    pub rule: Option<Rule>,
 }
 
 /// What a call cost.

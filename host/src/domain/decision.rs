@@ -1,5 +1,6 @@
 //! May it? The answers of admission that are not a run, and those of policy.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::subject::Subject;
@@ -26,6 +27,15 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The rule that it comes from.
+    pub fn rule(&self) -> &Rule {
+        match self {
+            Self::Allow { rule } | Self::Ask { rule, .. } | Self::Deny { rule } => rule,
+        }
+    }
+}
+
 /// Where a verdict comes from: a rule of the policy with its line, or a guardrail by its key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
@@ -33,6 +43,23 @@ pub struct Rule {
     pub id: String,
     /// The line in the policy's text on which the rule begins.
     pub line: Option<u32>,
+}
+
+impl Rule {
+    /// A rule that is no line of a policy.
+    pub fn named(id: impl Into<String>) -> Self {
+        Self { id: id.into(), line: None }
+    }
+}
+
+impl fmt::Display for Rule {
+    /// `writes-need-approval:12`, as files and lines are written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}", self.id),
+            None => f.write_str(&self.id),
+        }
+    }
 }
 
 /// What a yes must be to count.
@@ -61,6 +88,27 @@ impl Default for ApprovalTerms {
             caller_may_confirm: false,
             expires_after: Duration::from_mins(10),
         }
+    }
+}
+
+impl ApprovalTerms {
+    /// What satisfies both: where several rules ask, each of them holds.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            approvers: self.approvers.max(other.approvers),
+            reason_required: self.reason_required || other.reason_required,
+            requester_may_approve: self.requester_may_approve && other.requester_may_approve,
+            caller_may_confirm: self.caller_may_confirm && other.caller_may_confirm,
+            expires_after: self.expires_after.min(other.expires_after),
+        }
+    }
+
+    /// Whether a yes under these terms is one under the others too. How long a request may wait is
+    /// not compared: the answer has come.
+    pub fn satisfy(&self, other: &Self) -> bool {
+        let both = self.and(other);
+        Self { expires_after: self.expires_after, ..both } == *self
     }
 }
 
@@ -98,5 +146,38 @@ impl Refusal {
             Self::Denied { .. } => "denied",
             Self::Busy(_) => "busy",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_joined_by_what_is_stricter() {
+        let lax = ApprovalTerms {
+            requester_may_approve: true,
+            caller_may_confirm: true,
+            ..ApprovalTerms::default()
+        };
+        let strict = ApprovalTerms {
+            approvers: 2,
+            reason_required: true,
+            expires_after: Duration::from_mins(5),
+            ..ApprovalTerms::default()
+        };
+        assert_eq!(lax.and(&strict), strict);
+        assert_eq!(strict.and(&lax), strict);
+        assert!(strict.satisfy(&lax));
+        assert!(!lax.satisfy(&strict));
+        let later = ApprovalTerms { expires_after: Duration::from_mins(1), ..lax.clone() };
+        assert!(lax.satisfy(&later), "the answer has come");
+    }
+
+    #[test]
+    fn a_rule_is_written_with_its_line() {
+        assert_eq!(Rule::named("mode.read_only").to_string(), "mode.read_only");
+        let rule = Rule { line: Some(12), ..Rule::named("writes-need-approval") };
+        assert_eq!(rule.to_string(), "writes-need-approval:12");
     }
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::capability::Tier;
+use super::capability::{Capability, Tier};
 use super::name::{ClusterName, Namespace, ObjectName};
+use super::scope::Target;
 
 /// A kind of workload that rolls out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +111,17 @@ impl WriteTarget {
     }
 }
 
+impl From<&WriteTarget> for Target {
+    fn from(written: &WriteTarget) -> Self {
+        Self {
+            cluster: written.cluster().clone(),
+            namespace: written.namespace().cloned(),
+            kind: written.kind().into(),
+            name: Some(written.name().to_string()),
+        }
+    }
+}
+
 impl From<WorkloadRef> for WriteTarget {
     fn from(workload: WorkloadRef) -> Self {
         Self::Workload(workload)
@@ -172,6 +184,18 @@ impl Verb {
             | Self::Cordon
             | Self::Uncordon => Tier::Reversible,
             Self::Delete => Tier::Destructive,
+        }
+    }
+
+    /// The authority that it needs.
+    pub fn capability(self) -> Capability {
+        match self {
+            Self::Restart => Capability::KubernetesRestart,
+            Self::Scale { .. } => Capability::KubernetesScale,
+            Self::Rollback { .. } => Capability::KubernetesRollback,
+            Self::Pause | Self::Resume => Capability::KubernetesPause,
+            Self::Delete => Capability::KubernetesDeletePod,
+            Self::Cordon | Self::Uncordon => Capability::KubernetesCordon,
         }
     }
 
@@ -324,6 +348,7 @@ mod tests {
         };
         assert_eq!(words(Tier::Destructive), "delete");
         assert_eq!(words(Tier::Reversible), "restart scale rollback pause resume cordon uncordon");
+        assert!(ALL.iter().all(|verb| verb.tier() == verb.capability().tier()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Decides and records; never acts.
 //!
-//! Owns: admission, approvals, the audit log, redaction. Must not: perform an effect; know rmcp,
+//! Owns: admission, policy, approvals, the audit log, redaction. Must not: perform an effect; know rmcp,
 //! wasmtime or kube. Read [`admission::Governor`] first.
 
 pub mod admission;
@@ -10,6 +10,7 @@ mod documents;
 pub mod lines;
 mod names;
 pub mod objects;
+pub mod policy;
 pub mod redact;
 pub mod state;
 pub mod text;

@@ -17,6 +17,7 @@ use crate::domain::mode::Mode;
 use crate::domain::name::{ClusterName, PluginId};
 use crate::governance::admission::Permit;
 use crate::governance::audit::Trail;
+use crate::governance::policy::Policy;
 
 /// What the house gives to the sandbox: every effect a guest can have goes through one of these.
 pub struct Ports {
@@ -36,6 +37,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// The operator's guardrails.
     pub mode: Mode,
+    /// What the operator allows to whom, below the guardrails and the grants.
+    pub policy: Arc<Policy>,
     /// The clusters that there are.
     pub clusters: Vec<ClusterName>,
     /// The one that is meant where none is named.

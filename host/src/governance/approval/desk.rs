@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::file::{ApprovalError, ApprovalFile, Claim, Ended, Folder, PlanFile, Status};
 use crate::capability::{CapabilityError, Clock, WriteRequest};
+use crate::domain::decision::{ApprovalTerms, Rule};
 use crate::domain::name::{ApprovalId, PluginId};
 use crate::domain::principal::Principal;
 use crate::domain::write::{Plan, Verb, WriteTarget};
@@ -46,6 +46,10 @@ pub struct Ticket {
     pub request: WriteRequest,
     /// What would be done: what is executed.
     pub plan: Plan,
+    /// The rule of the policy that asks a person.
+    pub rule: Rule,
+    /// What a yes must be to count.
+    pub terms: ApprovalTerms,
     /// When it lapses.
     pub expires: Timestamp,
     /// Where it stands.
@@ -94,15 +98,14 @@ pub struct Decided {
 pub struct Desk {
     folder: Folder,
     instance: String,
-    lapse: Duration,
     clock: Arc<dyn Clock>,
     tickets: Mutex<BTreeMap<Key, Ticket>>,
 }
 
 impl Desk {
-    /// A desk whose requests lapse after the given time.
-    pub fn new(folder: Folder, instance: String, lapse: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self { folder, instance, lapse, clock, tickets: Mutex::default() }
+    /// A desk with nothing on it.
+    pub fn new(folder: Folder, instance: String, clock: Arc<dyn Clock>) -> Self {
+        Self { folder, instance, clock, tickets: Mutex::default() }
     }
 
     /// The request that is under way for the key, or the end of one that is not long over.
@@ -115,8 +118,10 @@ impl Desk {
     /// An end that nobody asked for is told no more once it has lapsed: the same question then is
     /// a new one.
     fn drop_old(&self, tickets: &mut BTreeMap<Key, Ticket>) {
-        let lapse = jiff::SignedDuration::try_from(self.lapse).unwrap_or_default();
-        let told_until = |ticket: &Ticket| ticket.expires.saturating_add(lapse).ok();
+        let told_until = |ticket: &Ticket| {
+            let lapse = jiff::SignedDuration::try_from(ticket.terms.expires_after);
+            ticket.expires.saturating_add(lapse.unwrap_or_default()).ok()
+        };
         let now = Some(self.clock.now());
         tickets.retain(|_, ticket| ticket.is_open() || told_until(ticket) > now);
     }
@@ -131,11 +136,17 @@ impl Desk {
         self.lock().values().any(Ticket::is_open)
     }
 
-    /// Holds a request and shows it to whoever may answer.
+    /// Holds a request and shows it to whoever may answer, under the terms of the rule that asks.
     ///
     /// # Errors
     /// Where too many wait already, or it cannot be shown.
-    pub fn submit(&self, request: WriteRequest, plan: Plan) -> Result<Ticket, ApprovalError> {
+    pub fn submit(
+        &self,
+        request: WriteRequest,
+        plan: Plan,
+        rule: Rule,
+        terms: ApprovalTerms,
+    ) -> Result<Ticket, ApprovalError> {
         let now = self.clock.now();
         let key = Key::from(&request);
         let mut tickets = self.lock();
@@ -149,8 +160,8 @@ impl Desk {
             return Err(std::io::Error::other(full).into());
         }
         let id = new_id()?;
-        let expires =
-            now.saturating_add(jiff::SignedDuration::try_from(self.lapse).unwrap_or_default());
+        let lapse = jiff::SignedDuration::try_from(terms.expires_after).unwrap_or_default();
+        let expires = now.saturating_add(lapse);
         let expires = expires.map_err(std::io::Error::other)?;
         let file = ApprovalFile {
             id: id.to_string(),
@@ -166,9 +177,17 @@ impl Desk {
             expires: whole_seconds(expires),
         };
         let request_sha256 = self.folder.put_request(&file)?;
-        let settled = Settled::Pending;
-        let ticket =
-            Ticket { id, request, plan, expires, settled, request_sha256, is_unreadable: false };
+        let ticket = Ticket {
+            id,
+            request,
+            plan,
+            rule,
+            terms,
+            expires,
+            settled: Settled::Pending,
+            request_sha256,
+            is_unreadable: false,
+        };
         tickets.insert(key, ticket.clone());
         Ok(ticket)
     }

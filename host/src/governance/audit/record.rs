@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::call::{Call, CapabilityUse, Outcome};
+use crate::domain::decision::Rule;
 use crate::domain::scope::Target;
 use crate::domain::subject::{Completed, Subject};
 use crate::domain::write::Plan;
@@ -243,8 +244,11 @@ pub struct UseRecord {
     pub verb: String,
     /// On what.
     pub target: TargetRecord,
-    /// Whether the grant covered it.
+    /// Whether grant, mode and policy let it through.
     pub allowed: bool,
+    /// Which rule said so: `writes-need-approval:12`, `grants.pods.kubernetes-read`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 impl From<&CapabilityUse> for UseRecord {
@@ -254,6 +258,7 @@ impl From<&CapabilityUse> for UseRecord {
             verb: used.verb.to_owned(),
             target: (&used.target).into(),
             allowed: used.allowed,
+            rule: used.rule.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -270,6 +275,9 @@ pub struct ApprovalRecord {
     pub plugin: String,
     /// By which code.
     pub digest: String,
+    /// Which rule of the policy allows it, or asks a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// `restart`
     pub verb: String,
     /// Of `scale`.
@@ -297,6 +305,7 @@ impl ApprovalRecord {
         principal: String,
         plugin: String,
         digest: String,
+        rule: Option<&Rule>,
         plan: &Plan,
     ) -> Self {
         Self {
@@ -304,6 +313,7 @@ impl ApprovalRecord {
             principal,
             plugin,
             digest,
+            rule: rule.map(ToString::to_string),
             verb: plan.verb.as_str().to_owned(),
             replicas: plan.verb.replicas(),
             revision: plan.verb.revision(),

@@ -30,7 +30,7 @@ async fn check(door: Door, what: wit::Question) -> Result<wit::Answer, Shut> {
         kind: "Access".into(),
         name: Some(tool.clone()),
     };
-    door.note("check", &target, true).await?;
+    door.note("check", &target, true, None).await?;
     let access = door.scene.ports.access.clone();
     let found = door.port(&target, async move { Ok(access.check(&question).await) }).await?;
     let Some(found) = found else {

@@ -1,6 +1,6 @@
 //! The doors: one file for each interface of the contract, one shape for each function.
 //!
-//! Check (uses, grant, mode, on the *target*), record the use, call the port, map the error. Owns
+//! Check (uses, grant, mode, policy, on the *target*), record the use, call the port, map the error. Owns
 //! who may; must not know how. Read [`Door`] first.
 
 mod access;
@@ -40,9 +40,11 @@ use super::state::{CallScene, Scene, State, Stop};
 use crate::capability::{CapabilityError, origin};
 use crate::domain::call::CapabilityUse;
 use crate::domain::capability::Capability;
+use crate::domain::decision::{Rule, Verdict};
 use crate::domain::name::{ClusterName, Namespace, ObjectName, ToolName};
 use crate::domain::scope::{Scope, Target};
 use crate::domain::subject::Subject;
+use crate::governance::policy;
 
 /// One host call of a guest, on its way to a port.
 pub(super) struct Door {
@@ -137,11 +139,11 @@ impl Door {
         }
         let (cluster, kind) = (cluster.clone(), "Cluster");
         let target = Target { cluster, namespace: None, kind: kind.into(), name: None };
-        self.note("reach", &target, false).await?;
+        self.note("reach", &target, false, Some(self.grant_rule())).await?;
         Err(refusal)
     }
 
-    /// Checks a use against the grant and the mode, and puts it on record either way.
+    /// Checks a use against grant, mode and policy, and puts it on record either way.
     async fn check(&self, verb: &'static str, target: &Target) -> Result<(), Shut> {
         self.check_as(verb, target, is_namespaced(&target.kind)).await
     }
@@ -163,12 +165,45 @@ impl Door {
             Some(name) if target.kind == NAMESPACE => self.grants_namespace(name)?,
             Some(_) | None => true,
         };
-        let allowed = wide && is_granted_namespace && scope.contains(target) && mode.covers(target);
-        self.note(verb, target, allowed).await?;
+        let granted = wide && is_granted_namespace && scope.contains(target);
+        let (allowed, rule) = if !mode.covers(target) {
+            (false, Rule::named("mode.namespaces"))
+        } else if !granted {
+            (false, self.grant_rule())
+        } else {
+            match self.verdict(verb, target) {
+                Verdict::Allow { rule } | Verdict::Ask { rule, terms: _ } => (true, rule),
+                Verdict::Deny { rule } => (false, rule),
+            }
+        };
+        self.note(verb, target, allowed, Some(rule)).await?;
         if allowed {
             return Ok(());
         }
         Err(Shut::Told(missing(target)))
+    }
+
+    /// What the policy says. Writes are asked for here and decided again where they are carried out.
+    fn verdict(&self, verb: &str, target: &Target) -> Verdict {
+        let CallScene { permit, ports, .. } = self.scene.as_ref();
+        let (call, offer) = (permit.call(), permit.offer());
+        ports.policy.decide(&policy::Question {
+            principal: &call.principal,
+            plugin: &offer.plugin,
+            digest: &offer.digest,
+            tool: &policy::offered_as(&call.subject),
+            capability: self.capability,
+            verb,
+            target,
+            dry_run: ports.mode.dry_run,
+            at: self.now(),
+        })
+    }
+
+    /// The grant, as a rule that covers a use or does not.
+    fn grant_rule(&self) -> Rule {
+        let plugin = &self.scene.permit.offer().plugin;
+        Rule::named(format!("grants.{plugin}.{}", self.capability))
     }
 
     /// Whether what lies in the namespace may be seen, and so the namespace itself.
@@ -179,9 +214,15 @@ impl Door {
 
     /// Puts a use on record: one that is checked, or a look of the host's own that the guest did
     /// not ask for, and whose answer it does not get.
-    async fn note(&self, verb: &'static str, target: &Target, allowed: bool) -> Result<(), Shut> {
+    async fn note(
+        &self,
+        verb: &'static str,
+        target: &Target,
+        allowed: bool,
+        rule: Option<Rule>,
+    ) -> Result<(), Shut> {
         let capability = self.capability;
-        let used = CapabilityUse { capability, verb, target: target.clone(), allowed };
+        let used = CapabilityUse { capability, verb, target: target.clone(), allowed, rule };
         let begun = Instant::now();
         let recorded = self.scene.trail.used(&used).await;
         self.meter.add_recorded(begun.elapsed());
@@ -190,9 +231,10 @@ impl Door {
             return Ok(());
         }
         let plugin = &self.scene.permit.offer().plugin;
+        let rule = used.rule.as_ref().map(tracing::field::display);
         tracing::info!(
-            %plugin, capability = %self.capability, %verb, %target, call = %self.scene.permit.call().id,
-            "refused: outside of `grants.{plugin}.{}` or `mode.namespaces`", self.capability,
+            %plugin, capability = %self.capability, %verb, %target, rule,
+            call = %self.scene.permit.call().id, "refused",
         );
         Ok(())
     }

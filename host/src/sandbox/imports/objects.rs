@@ -81,7 +81,7 @@ pub(super) async fn list(door: Door, query: wit::ObjectQuery) -> Result<wit::Obj
     let target =
         Target { cluster: cluster.clone(), namespace: None, kind: kind.clone(), name: None };
     if !door.scope()?.covers_kind(&kind) {
-        door.note("list", &target, false).await?;
+        door.note("list", &target, false, Some(door.grant_rule())).await?;
         return Err(Shut::Told(missing(&target)));
     }
     let served = door.served(&cluster, &target, meant).await?;
@@ -144,7 +144,7 @@ impl Door {
             AskedKind::Own(..) => false,
         };
         if !is_reached {
-            self.note(verb, &target, false).await?;
+            self.note(verb, &target, false, Some(self.grant_rule())).await?;
             return Err(Shut::Told(missing(&target)));
         }
         let served = self.discover(cluster, &target, &asked).await?;
@@ -177,7 +177,7 @@ impl Door {
         };
         if !is_certain {
             let kind = Target { namespace: None, name: None, ..target.clone() };
-            self.note("discover", &kind, true).await?;
+            self.note("discover", &kind, true, None).await?;
         }
         let objects = Arc::clone(&self.scene.ports.objects);
         let (cluster, asked) = (cluster.clone(), asked.clone());

@@ -88,7 +88,7 @@ impl Door {
         let kind = Cow::Owned(kind.to_owned());
         let target = Target { cluster: cluster.clone(), namespace: None, kind, name: None };
         let whole = Target { kind: "Namespace".into(), ..target.clone() };
-        self.note("list", &whole, true).await?;
+        self.note("list", &whole, true, None).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let cluster = cluster.clone();
         let all = self.port(&target, async move { kubernetes.namespaces(&cluster).await }).await?;
@@ -106,7 +106,7 @@ impl Door {
             kind: "Namespace".into(),
             name: object,
         };
-        self.note("get", &looked, true).await?;
+        self.note("get", &looked, true, None).await?;
         let kubernetes = self.scene.ports.kubernetes.clone();
         let work = async move {
             match kubernetes.namespace(&cluster, &name).await {

@@ -64,7 +64,8 @@ pub(super) async fn history(door: Door, named: Named) -> Result<Vec<wit::Revisio
         Kind::StatefulSet | Kind::DaemonSet => "ControllerRevision",
     };
     // A look of the host's own: the guest is told what they keep of the workload it was granted.
-    door.note("list", &Target { kind: keeper.into(), name: None, ..target.clone() }, true).await?;
+    door.note("list", &Target { kind: keeper.into(), name: None, ..target.clone() }, true, None)
+        .await?;
     let history = Arc::clone(&door.scene.ports.history);
     let found = door.port(&target, async move { history.revisions(&workload).await }).await?;
     let now = door.now();

@@ -31,12 +31,7 @@ pub(super) async fn request(
     written: WriteTarget,
     reason: Option<String>,
 ) -> Result<wit::Outcome, Shut> {
-    let target = Target {
-        cluster: written.cluster().clone(),
-        namespace: written.namespace().cloned(),
-        kind: written.kind().into(),
-        name: Some(written.name().to_string()),
-    };
+    let target = Target::from(&written);
     door.check(verb.as_str(), &target).await?;
     let (call, offer) = (door.scene.permit.call(), door.scene.permit.offer());
     let request = WriteRequest {
