@@ -70,14 +70,17 @@ pub fn answer(what: &str, outcome: Outcome) -> Result<Reply<Request>, ToolError>
 
 fn performed(what: &str, done: Performed) -> Reply<Request> {
     let (state, next_step) = match (done.state, &done.rollout) {
-        (RolloutState::Complete, _) => ("complete", "Nothing: it is done."),
+        (RolloutState::Complete, _) => ("complete", "Nothing: it is complete."),
         (RolloutState::Progressing, Some(_)) => {
             ("progressing", "Follow it with rollout_status until it is complete.")
         }
+        // Of what is no workload, only a deleted pod takes time.
         (RolloutState::Progressing, None) => {
-            ("progressing", "Ask again with the same arguments to see how far it is.")
+            ("progressing", "Follow it with list_pods until the successor is ready.")
         }
-        (RolloutState::Stuck, _) => ("stuck", "Find out why with diagnose_workload."),
+        (RolloutState::Stuck, _) => {
+            ("stuck", "Look at the new pods with list_failing_pods and get_pod_logs.")
+        }
     };
     let mut text = format!("Performed: {what}, {} ({} ago)", done.executed.at, age(&done.executed));
     if let Some(approval) = &done.approval {
@@ -93,7 +96,7 @@ fn performed(what: &str, done: Performed) -> Reply<Request> {
 
 fn planned(what: &str, plan: Plan) -> Reply<Request> {
     let next_step = "Nothing: this is a dry run, the operator's configuration executes no writes.";
-    let text = format!("Planned, not executed: {what}{}\nNext: {next_step}", describe(&plan));
+    let text = format!("Planned, not executed: {what}\n{}\nNext: {next_step}", describe(&plan));
     Reply::new(text, Request::new("planned", next_step, plan))
 }
 
@@ -101,7 +104,7 @@ fn approval_required(what: &str, pending: Pending) -> Reply<Request> {
     let Pending { id, expires, plan, next_step } = pending;
     let next_step = one_line(&next_step);
     let text = format!(
-        "Approval required, nothing was changed yet: {what}\nApproval: {id}, expires {expires}\
+        "Approval required, nothing was changed yet: {what}\nApproval: {id}, expires {expires}\n\
          {}\nNext: {next_step}",
         describe(&plan),
     );
@@ -111,23 +114,31 @@ fn approval_required(what: &str, pending: Pending) -> Reply<Request> {
     Reply::new(text, request)
 }
 
-/// What would happen, from the host's facts: lines that each begin with a line break.
+/// What would happen, from the host's facts, in lines.
 #[must_use]
 pub fn describe(plan: &Plan) -> String {
-    let mut text = String::new();
-    if plan.pods_total > 0 {
-        let _ = write!(text, "\nPods that would end or be replaced: {}", plan.pods_total);
+    let does = match plan.verb.as_str() {
+        "restart" | "rollback" | "resume" => "be replaced",
+        _ => "end",
+    };
+    let mut text = format!("Pods to {does}: {}", plan.pods_total);
+    if !plan.pods.is_empty() {
+        let _ = write!(text, ": {}", plan.pods.join(", "));
         let named = u32::try_from(plan.pods.len()).unwrap_or(u32::MAX);
-        if named > 0 {
-            let _ = write!(text, ": {}", plan.pods.join(", "));
-        }
         let unnamed = plan.pods_total.saturating_sub(named);
-        if named > 0 && unnamed > 0 {
+        if unnamed > 0 {
             let _ = write!(text, ", … {unnamed} more");
         }
     }
     if let Some(left) = plan.replicas_left {
-        let _ = write!(text, "\nReplicas that serve on meanwhile, at the least: {left}");
+        let _ = write!(text, "\nReplicas left meanwhile, at least: {left}");
+    }
+    for Budget { name, disruptions_allowed, healthy, desired_healthy } in &plan.budgets {
+        let _ = write!(
+            text,
+            "\nDisruption budget: {name}: {disruptions_allowed} allowed now, {healthy} healthy of \
+             {desired_healthy} needed"
+        );
     }
     for change in &plan.changes {
         let shown = |value: &Option<String>| {
@@ -135,14 +146,6 @@ pub fn describe(plan: &Plan) -> String {
         };
         let (before, after) = (shown(&change.before), shown(&change.after));
         let _ = write!(text, "\nChange: {}: {before} -> {after}", one_line(&change.path));
-    }
-    for budget in &plan.budgets {
-        let Budget { name, disruptions_allowed, healthy, desired_healthy } = budget;
-        let _ = write!(
-            text,
-            "\nDisruption budget `{name}`: {disruptions_allowed} disruptions allowed, {healthy} \
-             healthy of at least {desired_healthy}"
-        );
     }
     for warning in &plan.warnings {
         let _ = write!(text, "\nWarning: {}", one_line(warning));
@@ -174,7 +177,9 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::types::{Change, Moment};
+    use crate::types::{Change, Moment, Rollout, WorkloadKind};
+
+    const WHAT: &str = "restart of deployment `shop/web`";
 
     fn plan() -> Plan {
         Plan {
@@ -202,30 +207,50 @@ mod tests {
         }
     }
 
-    fn done(state: RolloutState, approval: Option<&str>) -> Outcome {
+    fn done(state: RolloutState, approval: Option<&str>, rollout: Option<Rollout>) -> Outcome {
         Outcome::Performed(Performed {
             approval: approval.map(str::to_owned),
             plan: plan(),
             executed: Moment { at: "2026-11-21T02:13:07Z".to_owned(), age_s: 5 },
             state,
             message: "1 of 3 new replicas have been updated".to_owned(),
-            rollout: None,
+            rollout,
         })
     }
 
     fn text(outcome: Outcome) -> String {
-        answer("restart of deployment `shop/web`", outcome).unwrap().text
+        answer(WHAT, outcome).unwrap().text
     }
 
     #[test]
-    fn shows_what_would_happen() {
+    fn asks_for_an_approval_and_says_what_would_happen() {
         let pending = Pending {
             id: "k7dm-4q2x".to_owned(),
             expires: "2026-11-21T02:28:07Z".to_owned(),
             plan: plan(),
             next_step: "An operator runs `toolgate approvals show k7dm-4q2x`.".to_owned(),
         };
+        let reply = answer(WHAT, Outcome::ApprovalRequired(pending)).unwrap();
+        assert_eq!(reply.structured.approval_id.as_deref(), Some("k7dm-4q2x"));
+        assert_eq!(reply.structured.outcome, "approval_required");
+        expect![[r#"
+            Approval required, nothing was changed yet: restart of deployment `shop/web`
+            Approval: k7dm-4q2x, expires 2026-11-21T02:28:07Z
+            Pods to be replaced: 60: web-1, web-2, … 58 more
+            Replicas left meanwhile, at least: 45
+            Disruption budget: web: 0 allowed now, 60 healthy of 60 needed
+            Change: spec.template.spec.containers[0].image: nothing -> example.org/ web:2
+            Warning: the budget `web` allows no disruption now
+            Next: An operator runs `toolgate approvals show k7dm-4q2x`."#]]
+        .assert_eq(&reply.text);
+    }
+
+    #[test]
+    fn shows_the_plan_of_a_dry_run() {
         let nothing = Plan {
+            verb: "cordon".to_owned(),
+            kind: "Node".to_owned(),
+            namespace: None,
             changes: Vec::new(),
             pods: Vec::new(),
             pods_total: 0,
@@ -234,50 +259,73 @@ mod tests {
             warnings: Vec::new(),
             ..plan()
         };
-        let texts = [text(Outcome::ApprovalRequired(pending)), text(Outcome::Planned(nothing))];
+        let texts = [text(Outcome::Planned(plan())), text(Outcome::Planned(nothing))];
         expect![[r#"
-            Approval required, nothing was changed yet: restart of deployment `shop/web`
-            Approval: k7dm-4q2x, expires 2026-11-21T02:28:07Z
-            Pods that would end or be replaced: 60: web-1, web-2, … 58 more
-            Replicas that serve on meanwhile, at the least: 45
+            Planned, not executed: restart of deployment `shop/web`
+            Pods to be replaced: 60: web-1, web-2, … 58 more
+            Replicas left meanwhile, at least: 45
+            Disruption budget: web: 0 allowed now, 60 healthy of 60 needed
             Change: spec.template.spec.containers[0].image: nothing -> example.org/ web:2
-            Disruption budget `web`: 0 disruptions allowed, 60 healthy of at least 60
             Warning: the budget `web` allows no disruption now
-            Next: An operator runs `toolgate approvals show k7dm-4q2x`.
+            Next: Nothing: this is a dry run, the operator's configuration executes no writes.
 
             Planned, not executed: restart of deployment `shop/web`
+            Pods to end: 0
             Next: Nothing: this is a dry run, the operator's configuration executes no writes."#]]
         .assert_eq(&texts.join("\n\n"));
     }
 
     #[test]
     fn tells_how_far_it_is() {
+        let rollout = |state| {
+            Some(Rollout {
+                kind: WorkloadKind::Deployment,
+                namespace: "shop".to_owned(),
+                name: "web".to_owned(),
+                state,
+                message: "1 of 3 new replicas have been updated".to_owned(),
+                generation: 5,
+                observed_generation: 5,
+                desired: 3,
+                updated: 1,
+                ready: 3,
+                available: 3,
+                revision: None,
+            })
+        };
+        let of_workload = |state, approval| text(done(state, approval, rollout(state)));
         let texts = [
-            text(done(RolloutState::Progressing, Some("k7dm-4q2x"))),
-            text(done(RolloutState::Complete, None)),
-            text(done(RolloutState::Stuck, None)),
+            of_workload(RolloutState::Progressing, Some("k7dm-4q2x")),
+            of_workload(RolloutState::Complete, None),
+            of_workload(RolloutState::Stuck, None),
+            text(done(RolloutState::Progressing, Some("k7dm-4q2x"), None)),
         ];
         expect![[r#"
             Performed: restart of deployment `shop/web`, 2026-11-21T02:13:07Z (5s ago), under approval k7dm-4q2x
             State: progressing: 1 of 3 new replicas have been updated
-            Next: Ask again with the same arguments to see how far it is.
+            Next: Follow it with rollout_status until it is complete.
 
             Performed: restart of deployment `shop/web`, 2026-11-21T02:13:07Z (5s ago)
             State: complete: 1 of 3 new replicas have been updated
-            Next: Nothing: it is done.
+            Next: Nothing: it is complete.
 
             Performed: restart of deployment `shop/web`, 2026-11-21T02:13:07Z (5s ago)
             State: stuck: 1 of 3 new replicas have been updated
-            Next: Find out why with diagnose_workload."#]].assert_eq(&texts.join("\n\n"));
+            Next: Look at the new pods with list_failing_pods and get_pod_logs.
+
+            Performed: restart of deployment `shop/web`, 2026-11-21T02:13:07Z (5s ago), under approval k7dm-4q2x
+            State: progressing: 1 of 3 new replicas have been updated
+            Next: Follow it with list_pods until the successor is ready."#]].assert_eq(&texts.join("\n\n"));
     }
 
     #[test]
     fn makes_a_denial_an_error() {
         let Err(ToolError::Failed(why)) =
-            answer("restart", Outcome::Denied("read-only".to_owned()))
+            answer(WHAT, Outcome::Denied("read-only mode".to_owned()))
         else {
             panic!("a denial is a failure");
         };
-        assert_eq!(why, "denied: restart: read-only. Nothing was changed.");
+        expect!["denied: restart of deployment `shop/web`: read-only mode. Nothing was changed."]
+            .assert_eq(&why);
     }
 }

@@ -1,9 +1,7 @@
 //! Changes to workloads, as requests that a person can approve.
 //!
-//! This room owns what is asked for, and in `answer` how the state of a request is told. It changes
-//! nothing: the host makes the plan, asks a person and executes.
-
-mod answer;
+//! This room owns what is asked for. It changes nothing: the host makes the plan, asks a person and
+//! executes.
 
 use toolgate_sdk::kubernetes_delete_pod::{self, Deletion};
 use toolgate_sdk::kubernetes_pause::{self, Pause};
@@ -12,8 +10,7 @@ use toolgate_sdk::kubernetes_rollback::{self, Rollback};
 use toolgate_sdk::kubernetes_scale::{self, Scale};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::types::WorkloadKind;
-
-use answer::{Request, answer};
+use toolgate_sdk::writes::{Request, answer};
 
 #[arguments]
 #[serde(rename_all = "lowercase")]
