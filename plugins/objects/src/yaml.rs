@@ -7,18 +7,13 @@ use toolgate_sdk::serde_json::{Map, Value};
 /// The value as lines of YAML.
 pub(crate) fn print(value: &Value) -> String {
     let mut text = String::new();
-    match value {
-        Value::Object(members) if !members.is_empty() => object(&mut text, members, 0),
-        Value::Array(items) if !items.is_empty() => list(&mut text, items, 0),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_) => {
-            text.push_str(&inline(value));
-            text.push('\n');
-        }
+    if let Some(members) = members(value) {
+        object(&mut text, members, 0);
+    } else if let Some(items) = items(value) {
+        list(&mut text, items, 0);
+    } else {
+        text.push_str(&inline(value));
+        text.push('\n');
     }
     text
 }
@@ -35,24 +30,16 @@ fn object(text: &mut String, members: &Map<String, Value>, depth: usize) {
 }
 
 fn member(text: &mut String, value: &Value, depth: usize) {
-    match value {
-        Value::Object(members) if !members.is_empty() => {
-            text.push('\n');
-            object(text, members, depth + 1);
-        }
-        Value::Array(items) if !items.is_empty() => {
-            text.push('\n');
-            list(text, items, depth);
-        }
-        Value::String(lines) if is_block(lines) => block(text, lines, depth + 1),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_) => {
-            let _ = writeln!(text, " {}", inline(value));
-        }
+    if let Some(members) = members(value) {
+        text.push('\n');
+        object(text, members, depth + 1);
+    } else if let Some(items) = items(value) {
+        text.push('\n');
+        list(text, items, depth);
+    } else if let Some(lines) = value.as_str().filter(|lines| is_block(lines)) {
+        block(text, lines, depth + 1);
+    } else {
+        let _ = writeln!(text, " {}", inline(value));
     }
 }
 
@@ -60,18 +47,21 @@ fn list(text: &mut String, items: &[Value], depth: usize) {
     for item in items {
         margin(text, depth);
         text.push_str("- ");
-        match item {
-            Value::Object(members) if !members.is_empty() => object(text, members, depth + 1),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_)
-            | Value::Object(_) => {
-                let _ = writeln!(text, "{}", inline(item));
-            }
+        if let Some(members) = members(item) {
+            object(text, members, depth + 1);
+        } else {
+            let _ = writeln!(text, "{}", inline(item));
         }
     }
+}
+
+/// The members of an object that has some; `{}` is written inline.
+fn members(value: &Value) -> Option<&Map<String, Value>> {
+    value.as_object().filter(|members| !members.is_empty())
+}
+
+fn items(value: &Value) -> Option<&[Value]> {
+    value.as_array().map(Vec::as_slice).filter(|items| !items.is_empty())
 }
 
 fn margin(text: &mut String, depth: usize) {
