@@ -108,6 +108,7 @@ pub mod resource;
 pub mod schema;
 mod table;
 pub mod tool;
+pub mod workload;
 pub mod writes;
 
 pub use bindings::exports::toolgate::plugin::tools::{Definition, Guest, Output, ToolError};

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::kubernetes_read::{self, Object, ObjectQuery};
 use crate::moment::duration;
+use crate::pages;
 use crate::types::Error;
 
 /// Reading JSON of which nothing is certain. A path is `spec.template.spec`; what is not there, or
@@ -109,6 +110,20 @@ pub fn query(
         limit: Some(250),
         continue_: None,
     }
+}
+
+/// All objects of a kind with these fields, at most so many, and whether there are more.
+///
+/// # Errors
+/// What the host says.
+pub fn list(
+    cluster: Option<&str>,
+    kind: &str,
+    namespace: Option<&str>,
+    fields: &[&str],
+    objects_max: usize,
+) -> Result<(Vec<Value>, bool), Error> {
+    pages::all(pages::objects(query(cluster, kind, namespace, fields), objects_max))
 }
 
 /// Labels as a selector that matches exactly them: `app=web,tier=front`.

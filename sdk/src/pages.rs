@@ -146,6 +146,12 @@ pub fn query(
     ListQuery { cluster, namespace, label_selector, limit: None, continue_: None }
 }
 
+/// Where a query looks, in words: `the granted namespaces`, or the one that was named.
+#[must_use]
+pub fn place(namespace: Option<&str>) -> String {
+    namespace.map_or_else(|| "the granted namespaces".to_owned(), |name| format!("`{name}`"))
+}
+
 /// Pods, at most so many.
 #[must_use]
 pub fn pods(query: ListQuery, objects_max: usize) -> Pages<Pod> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::bindings::exports::toolgate::plugin::tools::{Definition, Output, ToolError};
 use crate::types::Error;
-use crate::{cut, schema};
+use crate::{cut, one_line, schema};
 
 /// How much of a wrong argument is repeated in an error.
 const ECHO_CHARS_MAX: usize = 200;
@@ -48,6 +48,16 @@ impl From<Error> for ToolError {
             Error::InvalidArgument(text) => Self::InvalidArguments(text),
             Error::Unavailable(text) => Self::Failed(labelled("unavailable", &text)),
             Error::LimitExceeded(text) => Self::Failed(labelled("limit exceeded", &text)),
+        }
+    }
+}
+
+impl ToolError {
+    /// Why, in one line: for an answer that goes on without what failed.
+    #[must_use]
+    pub fn reason(self) -> String {
+        match self {
+            Self::Failed(why) | Self::InvalidArguments(why) => one_line(&why),
         }
     }
 }

@@ -69,19 +69,18 @@ pub fn answer(what: &str, outcome: Outcome) -> Result<Reply<Request>, ToolError>
 }
 
 fn performed(what: &str, done: Performed) -> Reply<Request> {
-    let (state, next_step) = match (done.state, &done.rollout) {
-        (RolloutState::Complete, _) => ("complete", "Nothing: it is complete."),
+    let next_step = match (done.state, &done.rollout) {
+        (RolloutState::Complete, _) => "Nothing: it is complete.",
         (RolloutState::Progressing, Some(_)) => {
-            ("progressing", "Follow it with rollout_status until it is complete.")
+            "Follow it with rollout_status until it is complete."
         }
         // Of what is no workload, only a deleted pod takes time.
         (RolloutState::Progressing, None) => {
-            ("progressing", "Follow it with list_pods until the successor is ready.")
+            "Follow it with list_pods until the successor is ready."
         }
-        (RolloutState::Stuck, _) => {
-            ("stuck", "Look at the new pods with list_failing_pods and get_pod_logs.")
-        }
+        (RolloutState::Stuck, _) => "Look at the new pods with list_failing_pods and get_pod_logs.",
     };
+    let state = done.state.word();
     let mut text = format!("Performed: {what}, {} ({} ago)", done.executed.at, age(&done.executed));
     if let Some(approval) = &done.approval {
         let _ = write!(text, ", under approval {approval}");

@@ -7,8 +7,6 @@ use toolgate_sdk::kubernetes_read::Pod;
 use toolgate_sdk::types::WorkloadKind;
 use toolgate_sdk::{cut, one_line};
 
-use crate::facts::kind_word;
-
 /// Pods in one diagram: more cannot be looked at.
 const PODS_MAX: usize = 60;
 
@@ -30,7 +28,7 @@ pub(crate) fn draw(kind: WorkloadKind, name: &str, pods: Vec<Pod>) -> Drawn {
         }
     }
     let mut text = String::from("graph TD\n");
-    let root = format!("{}/{name}", kind_word(kind));
+    let root = format!("{}/{name}", kind.word());
     // Writing to a string does not fail.
     let _ = writeln!(text, "  w[\"{}\"]", label(&root));
     let (mut n_drawn, mut left_out) = (0, 0);
@@ -73,7 +71,7 @@ fn owner_below(kind: WorkloadKind, name: &str, pod: &Pod) -> Option<String> {
             owner.kind == "ReplicaSet" && hash.is_some_and(is_hash)
         }
         WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {
-            owner.kind == kind_word(kind) && owner.name == name
+            owner.kind == kind.word() && owner.name == name
         }
     };
     fits.then(|| format!("{}/{}", owner.kind, owner.name))

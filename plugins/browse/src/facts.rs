@@ -6,7 +6,7 @@ use toolgate_sdk::kubernetes_read::{
     Container, ContainerState, Deployment, Namespace, Pod, Quantity, Terminated,
 };
 use toolgate_sdk::prelude::*;
-use toolgate_sdk::types::{Condition, Label, Rollout, RolloutState, WorkloadKind};
+use toolgate_sdk::types::{Condition, Label, Rollout};
 
 #[output]
 pub(crate) struct Namespaces {
@@ -79,14 +79,10 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn of(rollout: Rollout) -> Self {
         Self {
-            kind: kind_word(rollout.kind),
+            kind: rollout.kind.word(),
             namespace: rollout.namespace,
             name: rollout.name,
-            state: match rollout.state {
-                RolloutState::Complete => "complete",
-                RolloutState::Progressing => "progressing",
-                RolloutState::Stuck => "stuck",
-            },
+            state: rollout.state.word(),
             message: rollout.message,
             generation: rollout.generation,
             observed_generation: rollout.observed_generation,
@@ -96,15 +92,6 @@ impl Status {
             available: rollout.available,
             revision: rollout.revision,
         }
-    }
-}
-
-/// The kind, as Kubernetes writes it.
-pub(crate) fn kind_word(kind: WorkloadKind) -> &'static str {
-    match kind {
-        WorkloadKind::Deployment => "Deployment",
-        WorkloadKind::StatefulSet => "StatefulSet",
-        WorkloadKind::DaemonSet => "DaemonSet",
     }
 }
 

@@ -4,8 +4,6 @@ use toolgate_sdk::object::{self, Clock, Fields as _, scalar};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::serde_json::Value;
 
-use crate::place;
-
 const OBJECTS_MAX: usize = 1_000;
 
 #[arguments]
@@ -35,9 +33,9 @@ pub(crate) struct Autoscalers {
 pub(crate) fn list_autoscalers(args: Args) -> Result<Reply<Autoscalers>, ToolError> {
     let Args { namespace, cluster } = args;
     let kind = "HorizontalPodAutoscaler.autoscaling";
-    let query = object::query(cluster.as_deref(), kind, namespace.as_deref(), &["spec", "status"]);
-    let (found, more) = pages::all(pages::objects(query, OBJECTS_MAX))?;
-    Ok(answer(&place(namespace.as_ref()), found, more, &Clock::read()?))
+    let (cluster, within) = (cluster.as_deref(), namespace.as_deref());
+    let (found, more) = object::list(cluster, kind, within, &["spec", "status"], OBJECTS_MAX)?;
+    Ok(answer(&pages::place(within), found, more, &Clock::read()?))
 }
 
 fn answer(place: &str, found: Vec<Value>, more: bool, clock: &Clock) -> Reply<Autoscalers> {

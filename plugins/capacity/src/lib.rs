@@ -29,11 +29,6 @@ toolgate_sdk::plugin! {
     ),
 }
 
-/// `the granted namespaces`, or the one that was named.
-fn place(namespace: Option<&String>) -> String {
-    namespace.map_or_else(|| "the granted namespaces".to_owned(), |name| format!("`{name}`"))
-}
-
 #[cfg(test)]
 mod tests {
     use toolgate_sdk::Guest as _;

@@ -7,8 +7,6 @@ use toolgate_sdk::prelude::*;
 use toolgate_sdk::quantity;
 use toolgate_sdk::serde_json::Value;
 
-use crate::place;
-
 const OBJECTS_MAX: usize = 1_000;
 
 #[arguments]
@@ -37,9 +35,9 @@ pub(crate) struct Quotas {
 pub(crate) fn list_quotas(args: Args) -> Result<Reply<Quotas>, ToolError> {
     let Args { namespace, cluster } = args;
     let fields = ["status.hard", "status.used"];
-    let query = object::query(cluster.as_deref(), "ResourceQuota", namespace.as_deref(), &fields);
-    let (quotas, more) = pages::all(pages::objects(query, OBJECTS_MAX))?;
-    Ok(answer(&place(namespace.as_ref()), &quotas, more))
+    let (cluster, within) = (cluster.as_deref(), namespace.as_deref());
+    let (quotas, more) = object::list(cluster, "ResourceQuota", within, &fields, OBJECTS_MAX)?;
+    Ok(answer(&pages::place(within), &quotas, more))
 }
 
 fn answer(place: &str, quotas: &[Value], more: bool) -> Reply<Quotas> {

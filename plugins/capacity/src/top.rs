@@ -8,8 +8,6 @@ use toolgate_sdk::kubernetes_read::{Pod, Quantity};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::quantity;
 
-use crate::place;
-
 const ROWS_MAX: usize = 50;
 
 #[arguments]
@@ -53,7 +51,7 @@ pub(crate) struct Top {
 
 pub(crate) fn top_pods(args: Args) -> Result<Reply<Top>, ToolError> {
     let Args { namespace, label_selector, order, cluster } = args;
-    let place = place(namespace.as_ref());
+    let place = pages::place(namespace.as_deref());
     let query = pages::query(cluster, namespace, label_selector);
     let (usage, more) = pages::all(pages::pod_usage(query.clone(), pages::OBJECTS_MAX))?;
     let (pods, _) = pages::all(pages::pods(query, pages::OBJECTS_MAX))?;

@@ -79,10 +79,7 @@ type Gaps = Vec<(String, String)>;
 /// Notes what could not be read, once.
 fn note(gaps: &mut Gaps, what: &str, error: Error) {
     if gaps.iter().all(|(known, _)| known != what) {
-        let why = match ToolError::from(error) {
-            ToolError::Failed(why) | ToolError::InvalidArguments(why) => one_line(&why),
-        };
-        gaps.push((what.to_owned(), why));
+        gaps.push((what.to_owned(), ToolError::from(error).reason()));
     }
 }
 
@@ -213,8 +210,7 @@ impl Asked<'_> {
     }
 
     fn list(&self, kind: &str, fields: &[&str], gaps: &mut Gaps) -> Vec<Value> {
-        let query = object::query(self.cluster, kind, Some(self.namespace), fields);
-        match pages::all(pages::objects(query, OBJECTS_MAX)) {
+        match object::list(self.cluster, kind, Some(self.namespace), fields, OBJECTS_MAX) {
             Ok((objects, _)) => objects,
             Err(error) => {
                 let word = kind.split('.').next().unwrap_or(kind);

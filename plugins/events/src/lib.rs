@@ -56,10 +56,7 @@ toolgate_sdk::plugin! {
 }
 
 fn get_recent_events(args: Args) -> Result<Reply<Events>, ToolError> {
-    let place = args
-        .namespace
-        .as_ref()
-        .map_or_else(|| "the granted namespaces".to_owned(), |name| format!("`{name}`"));
+    let place = pages::place(args.namespace.as_deref());
     let list = kubernetes_events::list(&EventQuery {
         cluster: args.cluster,
         namespace: args.namespace,

@@ -4,7 +4,7 @@ use toolgate_sdk::object::{Fields as _, scalar};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::serde_json::Value;
 
-use crate::{list, place};
+use crate::list;
 
 #[arguments]
 pub(crate) struct Args {
@@ -35,7 +35,7 @@ pub(crate) fn list_ingresses(args: Args) -> Result<Reply<Ingresses>, ToolError> 
     let (cluster, within) = (cluster.as_deref(), namespace.as_deref());
     let (ingresses, more) = list(cluster, "Ingress.networking.k8s.io", within, &["spec"])?;
     let (services, _) = list(cluster, "Service", within, &["spec.ports"])?;
-    Ok(answer(&place(namespace.as_ref()), &ingresses, &services, more))
+    Ok(answer(&pages::place(within), &ingresses, &services, more))
 }
 
 fn answer(place: &str, ingresses: &[Value], services: &[Value], more: bool) -> Reply<Ingresses> {

@@ -8,7 +8,6 @@ mod policies;
 mod services;
 
 use toolgate_sdk::object;
-use toolgate_sdk::prelude::*;
 use toolgate_sdk::serde_json::Value;
 use toolgate_sdk::types::Error;
 
@@ -46,13 +45,7 @@ fn list(
     namespace: Option<&str>,
     fields: &[&str],
 ) -> Result<(Vec<Value>, bool), Error> {
-    let query = object::query(cluster, kind, namespace, fields);
-    pages::all(pages::objects(query, OBJECTS_MAX))
-}
-
-/// `the granted namespaces`, or the one that was named.
-fn place(namespace: Option<&String>) -> String {
-    namespace.map_or_else(|| "the granted namespaces".to_owned(), |name| format!("`{name}`"))
+    object::list(cluster, kind, namespace, fields, OBJECTS_MAX)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use toolgate_sdk::object::{self, Fields as _, scalar};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::serde_json::{Value, json};
 
-use crate::{list, place};
+use crate::list;
 
 const SERVICE_OF: &str = "kubernetes.io/service-name";
 
@@ -41,7 +41,7 @@ pub(crate) fn check_services(args: Args) -> Result<Reply<Checked>, ToolError> {
     let fields = ["metadata.labels", "status.phase", "status.conditions", "spec.containers.ports"];
     let (pods, more_pods) = list(cluster, "Pod", within, &fields)?;
     let found = Objects { services, slices, pods };
-    Ok(answer(&place(namespace.as_ref()), &found, more || more_pods))
+    Ok(answer(&pages::place(within), &found, more || more_pods))
 }
 
 struct Objects {

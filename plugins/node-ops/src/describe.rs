@@ -98,7 +98,8 @@ fn answer(
             text.push_str(&resources(node, &pods, more, &mut description));
         }
         Err(error) => {
-            let _ = write!(text, "\n\nPods: could not be read: {}", reason(error));
+            let _ =
+                write!(text, "\n\nPods: could not be read: {}", ToolError::from(error).reason());
         }
     }
     text.push_str(&event_lines(events));
@@ -263,7 +264,9 @@ fn event_lines(events: Result<EventList, Error>) -> String {
             return "\n\nEvents: none that the cluster remembers".to_owned();
         }
         Ok(list) => list,
-        Err(error) => return format!("\n\nEvents: could not be read: {}", reason(error)),
+        Err(error) => {
+            return format!("\n\nEvents: could not be read: {}", ToolError::from(error).reason());
+        }
     };
     let mut table = Table::new(&["LAST SEEN", "TYPE", "REASON", "COUNT", "MESSAGE"]);
     for event in list.events {
@@ -276,12 +279,6 @@ fn event_lines(events: Result<EventList, Error>) -> String {
         ]);
     }
     format!("\n\nEvents, newest first:\n{table}")
-}
-
-fn reason(error: Error) -> String {
-    match ToolError::from(error) {
-        ToolError::Failed(why) | ToolError::InvalidArguments(why) => one_line(&why),
-    }
 }
 
 #[cfg(test)]

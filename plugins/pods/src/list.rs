@@ -60,7 +60,7 @@ pub(crate) struct FailingList {
 }
 
 pub(crate) fn list_pods(args: Args) -> Result<Reply<PodList>, ToolError> {
-    let place = place(args.namespace.as_deref());
+    let place = pages::place(args.namespace.as_deref());
     let mut pods = pages::pods(
         pages::query(args.cluster, args.namespace, args.label_selector),
         pages::OBJECTS_MAX,
@@ -73,17 +73,13 @@ pub(crate) fn list_pods(args: Args) -> Result<Reply<PodList>, ToolError> {
 }
 
 pub(crate) fn list_failing_pods(args: Args) -> Result<Reply<FailingList>, ToolError> {
-    let place = place(args.namespace.as_deref());
+    let place = pages::place(args.namespace.as_deref());
     let mut pods = pages::pods(
         pages::query(args.cluster, args.namespace, args.label_selector),
         pages::OBJECTS_MAX,
     );
     let found = find(pods.by_ref())?;
     Ok(found.finish(&place, pods.unread().map_or(0, |unread| unread.at_least)))
-}
-
-fn place(namespace: Option<&str>) -> String {
-    namespace.map_or_else(|| "the granted namespaces".to_owned(), |name| format!("`{name}`"))
 }
 
 /// `1 pod`, `2 pods`.

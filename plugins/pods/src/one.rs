@@ -117,7 +117,7 @@ fn description(pod: &Pod, events: Result<EventList, Error>) -> Reply<Description
             (Some(list.events.into_iter().map(EventRow::new).collect()), truncated)
         }
         Err(error) => {
-            let (ToolError::Failed(why) | ToolError::InvalidArguments(why)) = error.into();
+            let why = ToolError::from(error).reason();
             let _ = write!(text, "Events: could not be read: {why}");
             (None, false)
         }

@@ -10,16 +10,8 @@ use toolgate_sdk::kubernetes_rollback::{self, Rollback};
 use toolgate_sdk::kubernetes_scale::{self, Scale};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::types::WorkloadKind;
+use toolgate_sdk::workload::Kind;
 use toolgate_sdk::writes::{Request, answer};
-
-#[arguments]
-#[serde(rename_all = "lowercase")]
-#[derive(Clone, Copy)]
-enum Kind {
-    Deployment,
-    StatefulSet,
-    DaemonSet,
-}
 
 #[arguments]
 struct RestartArgs {
@@ -182,22 +174,9 @@ fn pause_deployment(args: PauseArgs) -> Result<Reply<Request>, ToolError> {
     answer(&what, outcome)
 }
 
-impl From<Kind> for WorkloadKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Deployment => Self::Deployment,
-            Kind::StatefulSet => Self::StatefulSet,
-            Kind::DaemonSet => Self::DaemonSet,
-        }
-    }
-}
-
-fn word(kind: WorkloadKind) -> &'static str {
-    match kind {
-        WorkloadKind::Deployment => "deployment",
-        WorkloadKind::StatefulSet => "statefulset",
-        WorkloadKind::DaemonSet => "daemonset",
-    }
+/// The kind, as its arguments are written.
+fn word(kind: WorkloadKind) -> String {
+    kind.word().to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -41,10 +41,7 @@ pub(crate) struct Deployments {
 }
 
 pub(crate) fn list_deployments(args: Args) -> Result<Reply<Deployments>, ToolError> {
-    let place = args
-        .namespace
-        .as_ref()
-        .map_or_else(|| "the granted namespaces".to_owned(), |name| format!("`{name}`"));
+    let place = pages::place(args.namespace.as_deref());
     let mut deployments = pages::deployments(
         pages::query(args.cluster, args.namespace, args.label_selector),
         pages::OBJECTS_MAX,
@@ -94,7 +91,7 @@ impl Listing {
         if !complete {
             self.n_unfinished += 1;
         }
-        let state = state(rollout.state);
+        let state = rollout.state.word();
         let kept = self.table.row([
             namespace.clone(),
             name.clone(),
@@ -142,14 +139,6 @@ impl Listing {
         };
         let truncated = self.table.left_out() > 0;
         Reply::new(text, Deployments { deployments: self.rows, total }).truncated(truncated)
-    }
-}
-
-pub(crate) fn state(state: RolloutState) -> &'static str {
-    match state {
-        RolloutState::Complete => "complete",
-        RolloutState::Progressing => "progressing",
-        RolloutState::Stuck => "stuck",
     }
 }
 

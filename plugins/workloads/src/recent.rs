@@ -10,7 +10,6 @@ use toolgate_sdk::serde_json::Value;
 use toolgate_sdk::types::{Error, WorkloadKind};
 
 use crate::changes::{self, Recent, Workload};
-use crate::rollout::reason;
 
 const ROWS_MAX: usize = 100;
 /// Objects of one kind that are looked at.
@@ -192,8 +191,7 @@ fn answer(namespace: Option<&str>, minutes: u64, gathered: Gathered) -> Reply<Fo
             rows.push(Row { at, namespace, object, what });
         }
     }
-    let place =
-        namespace.map_or_else(|| "the granted namespaces".to_owned(), |name| format!("`{name}`"));
+    let place = pages::place(namespace);
     let noun = if total == 1 { "change" } else { "changes" };
     let mut text = if total == 0 {
         format!("No changes found in {place} in the last {minutes} minutes.")
@@ -219,7 +217,8 @@ fn gaps_text(gaps: &[(String, Error)]) -> String {
         text = format!("\n\nNot looked at, because not granted: {}", names.join(", "));
     }
     for (what, error) in failed {
-        let _ = write!(text, "\n\nNot looked at: {what}: {}", reason(error.clone()));
+        let _ =
+            write!(text, "\n\nNot looked at: {what}: {}", ToolError::from(error.clone()).reason());
     }
     text
 }

@@ -4,32 +4,12 @@ use std::fmt::Write as _;
 
 use toolgate_sdk::kubernetes_read::{self, Revision};
 use toolgate_sdk::prelude::*;
-use toolgate_sdk::types::{Change, Error, Rollout, WorkloadKind};
-
-use crate::deployments::state;
+use toolgate_sdk::types::{Change, Error, Rollout};
+use toolgate_sdk::workload::Kind;
 
 /// Changes shown of one revision.
 const CHANGES_MAX: usize = 12;
 const VALUE_CHARS_MAX: usize = 120;
-
-#[arguments]
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
-    Deployment,
-    StatefulSet,
-    DaemonSet,
-}
-
-impl Kind {
-    fn of_contract(self) -> WorkloadKind {
-        match self {
-            Self::Deployment => WorkloadKind::Deployment,
-            Self::StatefulSet => WorkloadKind::StatefulSet,
-            Self::DaemonSet => WorkloadKind::DaemonSet,
-        }
-    }
-}
 
 #[arguments]
 pub(crate) struct Args {
@@ -73,7 +53,7 @@ pub(crate) struct Status {
 
 pub(crate) fn rollout_status(args: Args) -> Result<Reply<Status>, ToolError> {
     let Args { kind, name, namespace, revisions, cluster } = args;
-    let (cluster, kind) = (cluster.as_deref(), kind.of_contract());
+    let (cluster, kind) = (cluster.as_deref(), kind.into());
     let rollout = kubernetes_read::rollout_status(cluster, kind, &namespace, &name)?;
     let history =
         (revisions > 0).then(|| kubernetes_read::rollout_history(cluster, kind, &namespace, &name));
@@ -87,10 +67,10 @@ fn answer(
 ) -> Reply<Status> {
     let mut text = format!(
         "{} `{}/{}`: {}: {}\nReplicas: {} desired, {} updated, {} ready, {} available",
-        word(rollout.kind),
+        rollout.kind.word(),
         rollout.namespace,
         rollout.name,
-        state(rollout.state),
+        rollout.state.word(),
         one_line(&rollout.message),
         rollout.desired,
         rollout.updated,
@@ -107,7 +87,7 @@ fn answer(
     let history = match history {
         None => None,
         Some(Err(error)) => {
-            let why = reason(error);
+            let why = ToolError::from(error).reason();
             let _ = write!(text, "\n\nRevisions could not be read: {why}");
             None
         }
@@ -119,7 +99,7 @@ fn answer(
         }
     };
     let &Rollout { desired, updated, ready, available, .. } = rollout;
-    let state = state(rollout.state);
+    let state = rollout.state.word();
     Reply::new(text, Status { state, desired, updated, ready, available, history })
         .truncated(truncated)
 }
@@ -173,20 +153,6 @@ pub(crate) fn change_line(change: &Change) -> String {
     format!("{}: {} -> {}", one_line(path), shown(&change.before), shown(&change.after))
 }
 
-pub(crate) fn word(kind: WorkloadKind) -> &'static str {
-    match kind {
-        WorkloadKind::Deployment => "Deployment",
-        WorkloadKind::StatefulSet => "StatefulSet",
-        WorkloadKind::DaemonSet => "DaemonSet",
-    }
-}
-
-pub(crate) fn reason(error: Error) -> String {
-    match ToolError::from(error) {
-        ToolError::Failed(why) | ToolError::InvalidArguments(why) => one_line(&why),
-    }
-}
-
 impl RevisionRow {
     fn new(revision: Revision) -> Self {
         let Revision { number, created, current, images, .. } = revision;
@@ -197,7 +163,7 @@ impl RevisionRow {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use toolgate_sdk::types::{Moment, RolloutState};
+    use toolgate_sdk::types::{Moment, RolloutState, WorkloadKind};
 
     use super::*;
 
