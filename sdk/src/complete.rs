@@ -21,6 +21,16 @@ pub struct Asked {
     pub given: Vec<(String, String)>,
 }
 
+/// A function that completes.
+pub type Complete = fn(&Asked) -> Vec<String>;
+
+/// Completes with the function that is known by this name; nothing without one.
+#[must_use]
+pub fn run(known: &[(&str, Complete)], name: &str, asked: &Asked) -> Vec<String> {
+    let found = known.iter().find(|(known, _)| *known == name);
+    found.map(|(_, complete)| complete(asked)).unwrap_or_default()
+}
+
 impl Asked {
     /// Another argument, where it is filled in.
     #[must_use]

@@ -102,20 +102,9 @@ macro_rules! prompts {
                 value: ::std::string::String,
                 given: ::std::vec::Vec<$crate::prompt::Given>,
             ) -> ::std::vec::Vec<::std::string::String> {
+                let known: &[(&str, $crate::complete::Complete)] = &[$($(($name, $complete),)?)+];
                 let asked = $crate::prompt::asked(argument, value, given);
-                match name.as_str() {
-                    $($(
-                        $name => {
-                            let complete: fn(&$crate::Asked) -> ::std::vec::Vec<::std::string::String> =
-                                $complete;
-                            complete(&asked)
-                        }
-                    )?)+
-                    _ => {
-                        let _ = asked;
-                        ::std::vec::Vec::new()
-                    }
-                }
+                $crate::complete::run(known, &name, &asked)
             }
         }
 
@@ -192,20 +181,9 @@ macro_rules! resources {
                 value: ::std::string::String,
                 given: ::std::vec::Vec<$crate::resource::Given>,
             ) -> ::std::vec::Vec<::std::string::String> {
+                let known: &[(&str, $crate::complete::Complete)] = &[$($(($name, $complete),)?)+];
                 let asked = $crate::resource::asked(variable, value, given);
-                match name.as_str() {
-                    $($(
-                        $name => {
-                            let complete: fn(&$crate::Asked) -> ::std::vec::Vec<::std::string::String> =
-                                $complete;
-                            complete(&asked)
-                        }
-                    )?)+
-                    _ => {
-                        let _ = asked;
-                        ::std::vec::Vec::new()
-                    }
-                }
+                $crate::complete::run(known, &name, &asked)
             }
         }
 
