@@ -1,7 +1,7 @@
 //! The cluster that `cargo xtask e2e` told of: how it is reached, by the tests themselves and by a
 //! house under test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kube::api::{Api, DynamicObject};
@@ -20,6 +20,9 @@ pub(crate) const NAME: &str = "real";
 /// tests takes more.
 pub(crate) const SOON: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(100);
+
+const NO_AUDIT_LOG: &str =
+    "this cluster's audit log is not known; name it with `cargo xtask e2e --audit-log`";
 
 pub(crate) struct Cluster {
     pub(crate) client: Client,
@@ -54,23 +57,17 @@ impl Cluster {
 
     /// A house that reaches this cluster under [`NAME`]. Plugins and grants are the test's.
     pub(crate) fn house(&self) -> Builder {
+        self.house_by(&self.kubeconfig)
+    }
+
+    /// The same with another kubeconfig, which leads to it another way.
+    pub(crate) fn house_by(&self, kubeconfig: &Path) -> Builder {
         let quoted = |text: &str| Value::from(text).to_string();
         House::builder().config(&format!(
             "[clusters.{NAME}]\nkubeconfig = {}\ncontext = {}\n",
-            quoted(&self.kubeconfig.display().to_string()),
+            quoted(&kubeconfig.display().to_string()),
             quoted(&self.context),
         ))
-    }
-
-    /// The requests that the API server recorded and `wanted` accepts, oldest first.
-    pub(crate) fn audited(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
-        let path = self.audit_log.as_ref().expect(
-            "this cluster's audit log is not known; name it with `cargo xtask e2e --audit-log`",
-        );
-        let text = std::fs::read_to_string(path).expect("the audit log can be read");
-        // The last line may be under way.
-        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        events.filter(wanted).collect()
     }
 
     /// Requests for objects of a kind, in a namespace where the kind has them.
@@ -89,6 +86,15 @@ impl Cluster {
             Scope::Cluster => Api::all_with(self.client.clone(), &resource),
             Scope::Namespaced => Api::namespaced_with(self.client.clone(), namespace, &resource),
         }
+    }
+
+    /// The requests that the API server recorded with this word in them, oldest first.
+    pub(crate) fn audited_about(&self, word: &str) -> Vec<Value> {
+        let path = self.audit_log.as_ref().expect(NO_AUDIT_LOG);
+        let text = std::fs::read_to_string(path).expect("the audit log can be read");
+        // Those of other tests are many; and the last line may be under way.
+        let lines = text.lines().filter(|line| line.contains(word));
+        lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect()
     }
 }
 

@@ -13,6 +13,7 @@
 )]
 
 mod cluster;
+mod detour;
 mod diagnose;
 mod metrics;
 mod outage;
@@ -21,7 +22,7 @@ mod parity;
 #[allow(dead_code, reason = "the tests that want no cluster use the rest of it")]
 mod program;
 mod reading;
-mod restart;
 mod scale;
 mod space;
 mod workloads;
+mod writes;

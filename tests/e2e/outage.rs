@@ -1,16 +1,13 @@
 //! A real API server that goes away and comes back, as seen through a way to it that the test cuts,
 //! holds and slows; others use the server meanwhile.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kube::config::Kubeconfig;
 use serde_json::{Value, json};
 use toolgate_tests::House;
-use toolgate_tests::proxy::{Proxy, Way};
+use toolgate_tests::proxy::Way;
 
-use crate::cluster::Cluster;
+use crate::detour::detour;
 use crate::space::Space;
 
 /// Short, so that silence is soon over.
@@ -18,23 +15,6 @@ const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Beyond the deadline, for a machine that does a lot besides this.
 const SLACK: Duration = Duration::from_secs(10);
-
-/// The kubeconfig with the way's address in place of the server's, whose certificate stays meant.
-fn detour(cluster: &Cluster, to: impl FnOnce(SocketAddr) -> SocketAddr, folder: &Path) -> PathBuf {
-    let mut file = Kubeconfig::read_from(&cluster.kubeconfig).unwrap();
-    let context = file.contexts.iter().find(|named| named.name == cluster.context).unwrap();
-    let meant = context.context.as_ref().unwrap().cluster.clone();
-    let named = file.clusters.iter_mut().find(|named| named.name == meant).unwrap();
-    let found = named.cluster.as_mut().unwrap();
-    let server: http::Uri = found.server.as_ref().unwrap().parse().unwrap();
-    let host = server.host().unwrap().trim_matches(['[', ']']);
-    let address = (host, server.port_u16().unwrap_or(443)).to_socket_addrs().unwrap().next();
-    found.tls_server_name.get_or_insert_with(|| host.to_owned());
-    found.server = Some(format!("https://{}", to(address.unwrap())));
-    let path = folder.join("kubeconfig");
-    std::fs::write(&path, serde_json::to_vec(&file).unwrap()).unwrap();
-    path
-}
 
 async fn ask(house: &House, space: &Space) -> String {
     let begun = Instant::now();
@@ -51,12 +31,7 @@ async fn an_outage_is_told_and_its_end_is_noticed() {
 
     let space = Space::open("outage").await;
     let folder = tempfile::tempdir().unwrap();
-    let mut to = None;
-    let keep = |address| *to.insert(address);
-    detour(&space.cluster, keep, folder.path());
-    let mut proxy = Proxy::start(to.unwrap()).await;
-    let address = proxy.address();
-    let kubeconfig = detour(&space.cluster, |_| address, folder.path());
+    let (mut proxy, kubeconfig) = detour(&space.cluster, folder.path()).await;
     let text = |text: &str| Value::from(text).to_string();
     let config = format!(
         "[clusters.real]\nkubeconfig = {}\ncontext = {}\nrequest_deadline_ms = {}\n\

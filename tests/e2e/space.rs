@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, wait_for};
 
-/// Who applies, as the API server records it.
-const MANAGER: &str = "toolgate-e2e";
+/// Who applies and changes, as the API server records it.
+pub(crate) const MANAGER: &str = "toolgate-e2e";
+
+/// An object: its API version, kind and name.
+pub(crate) type Named<'a> = (&'a str, &'a str, &'a str);
 
 pub(crate) struct Space {
     pub(crate) cluster: Cluster,
@@ -54,6 +57,14 @@ impl Space {
         }
     }
 
+    /// Changes an object, as a person beside Toolgate does.
+    pub(crate) async fn change(&self, (api_version, kind, name): Named<'_>, change: Value) {
+        let objects = self.objects(api_version, kind).await;
+        let by = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let changed = objects.patch(name, &by, &Patch::Merge(change)).await;
+        changed.unwrap_or_else(|error| panic!("could not change `{name}`: {error}"));
+    }
+
     /// Requests for objects of a kind in this namespace, or for those that lie in none.
     pub(crate) async fn objects(&self, api_version: &str, kind: &str) -> Api<DynamicObject> {
         self.cluster.objects(api_version, kind, &self.name).await
@@ -76,7 +87,7 @@ impl Space {
     /// Waits until an object is as `is_so` wants it, and returns it.
     pub(crate) async fn wait(
         &self,
-        (api_version, kind, name): (&str, &str, &str),
+        (api_version, kind, name): Named<'_>,
         what: &str,
         is_so: impl Fn(&Value) -> bool,
     ) -> Value {

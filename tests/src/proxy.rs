@@ -18,6 +18,8 @@ pub enum Way {
     Slow(Duration),
     /// They stay on the way, and connections stay open.
     Held,
+    /// Those to the server arrive; those from it stay on the way.
+    Unanswered,
 }
 
 /// The way. It ends when this is dropped.
@@ -82,8 +84,8 @@ async fn serve(listener: TcpListener, to: SocketAddr, ways: watch::Receiver<Way>
             let (from_here, to_here) = here.into_split();
             let (from_there, to_there) = there.into_split();
             tokio::select! {
-                () = carry(from_here, to_there, ways.clone()) => {}
-                () = carry(from_there, to_here, ways) => {}
+                () = carry(from_here, to_there, ways.clone(), &[Way::Held]) => {}
+                () = carry(from_there, to_here, ways, &[Way::Held, Way::Unanswered]) => {}
             }
         });
         while connections.try_join_next().is_some() {}
@@ -94,10 +96,13 @@ async fn carry(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     mut ways: watch::Receiver<Way>,
+    stays: &[Way],
 ) {
     let mut portion = vec![0; 16 << 10];
     while let Ok(n_bytes @ 1..) = from.read(&mut portion).await {
-        let Ok(way) = ways.wait_for(|way| *way != Way::Held).await.map(|way| *way) else { return };
+        let Ok(way) = ways.wait_for(|way| !stays.contains(way)).await.map(|way| *way) else {
+            return;
+        };
         if let Way::Slow(each) = way {
             tokio::time::sleep(each).await;
         }
