@@ -18,7 +18,7 @@ use crate::domain::name::{ClusterName, PluginId, ToolName};
 use crate::effects::{self, Effects};
 use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
-use crate::governance::approval::{ApprovalError, Desk, Folder};
+use crate::governance::approval::{ApprovalError, Desk};
 use crate::governance::audit::{Arguments, AuditError, AuditLog};
 use crate::governance::policy::Policy;
 use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads, Tool};
@@ -131,11 +131,11 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let journal: Arc<dyn Journal> = Arc::new(log.clone());
     let clusters = Arc::new(clusters.with_journal(&journal));
     let policy = Arc::new(Policy::shipped(approvals.required, approvals.expires_after));
-    let folder = Folder::open(&state_dir.join(APPROVALS_DIR))?;
+    let desk = Desk::open(&state_dir.join(APPROVALS_DIR), instance, Arc::clone(&clock))?;
     let effects = Arc::new(Effects::new(effects::Parts {
         writer: clusters.clone(),
         kubernetes: clusters.clone(),
-        desk: Desk::new(folder, instance, Arc::clone(&clock)),
+        desk,
         audit: log.clone(),
         mode: mode.clone(),
         policy: Arc::clone(&policy),

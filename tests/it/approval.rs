@@ -6,7 +6,7 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use toolgate::domain::name::ApprovalId;
-use toolgate::governance::approval::{Folder, Status};
+use toolgate::governance::approval::{ApprovalError, Status};
 use toolgate::governance::audit::Stage;
 use toolgate_tests::{House, Part, line};
 
@@ -39,16 +39,8 @@ async fn house() -> House {
 async fn request(house: &House) -> ApprovalId {
     let answer = house.ask("alice", "restart_deployment", checkout()).await;
     assert!(answer.contains("approval"), "{answer}");
-    let open = folder(house).list(NOW).unwrap();
-    let (file, _) = open.iter().find(|(_, status)| *status == Status::Pending).expect("a request");
-    file.id.parse().unwrap()
-}
-
-/// Earlier than every request of these tests lapses.
-const NOW: &str = "2020-01-01T00:00:00Z";
-
-fn folder(house: &House) -> Folder {
-    Folder::open(&house.approvals_dir()).unwrap()
+    let pending = house.operator().answers.pending().unwrap();
+    pending.first().expect("a request").request.id.parse().unwrap()
 }
 
 /// What went to the cluster to change it: a rehearsal does not.
@@ -64,7 +56,7 @@ async fn ended(house: &House, id: &ApprovalId) -> Status {
         assert!(began.elapsed() < SOON, "it stays open");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    folder(house).show(id, NOW).unwrap().1
+    house.operator().status(id)
 }
 
 #[tokio::test]
@@ -73,10 +65,11 @@ async fn a_write_waits_for_a_yes_and_happens_once() {
     let id = request(&house).await;
     assert_eq!(request(&house).await, id, "the same question is the same request");
     assert_eq!(writes(&house), 0);
-    folder(&house).answer(&id, true, "olga", None, NOW).unwrap();
+    house.operator().approve(&id, "olga");
     assert_eq!(ended(&house, &id).await, Status::Executed);
     assert_eq!(writes(&house), 1);
-    assert!(folder(&house).answer(&id, true, "olga", None, NOW).is_err(), "an answer is final");
+    let again = house.operator().answer(&id, true, "olga", None).unwrap_err();
+    assert!(matches!(again, ApprovalError::Over { .. }), "an answer is final: {again}");
     let answer = house.ask("alice", "restart_deployment", checkout()).await;
     assert!(answer.starts_with("output: Performed"), "{answer}");
     assert_eq!(writes(&house), 1);
@@ -106,7 +99,7 @@ async fn a_write_waits_for_a_yes_and_happens_once() {
 async fn a_no_is_told_with_its_reason_and_nothing_happens() {
     let house = house().await;
     let id = request(&house).await;
-    folder(&house).answer(&id, false, "olga", Some("not today".to_owned()), NOW).unwrap();
+    house.operator().answer(&id, false, "olga", Some("not today")).unwrap();
     assert_eq!(ended(&house, &id).await, Status::Denied);
     let answer = house.ask("alice", "restart_deployment", checkout()).await;
     expect!["tool-error: denied: restart of deployment `shop/checkout`: the operator said no: not today. Nothing was changed."].assert_eq(&answer);
@@ -119,7 +112,7 @@ async fn invariant_08_an_object_that_changed_after_the_yes_is_left_alone() {
     let id = request(&house).await;
     scale(&house).await;
     let n_writes = writes(&house);
-    folder(&house).answer(&id, true, "olga", None, NOW).unwrap();
+    house.operator().approve(&id, "olga");
     assert_eq!(ended(&house, &id).await, Status::Failed);
     let answer = house.ask("alice", "restart_deployment", checkout()).await;
     expect!["tool-error: denied: restart of deployment `shop/checkout`: deployment `checkout` was changed since the plan (generation 9 then, 10 now); ask again for a new plan. Nothing was changed."].assert_eq(&answer);
@@ -149,7 +142,7 @@ async fn invariant_08_a_request_whose_file_was_changed_is_not_executed() {
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("checkout", "frontend")).unwrap();
     // The person sees another deployment and agrees to that.
-    folder(&house).answer(&id, true, "olga", None, NOW).unwrap();
+    house.operator().approve(&id, "olga");
     assert_eq!(ended(&house, &id).await, Status::Failed);
     assert_eq!(writes(&house), 0);
 }
@@ -160,7 +153,7 @@ async fn invariant_04_an_approved_write_without_a_record_does_not_happen() {
     let id = request(&house).await;
     house.record().settled().await;
     std::fs::remove_dir_all(house.audit_dir()).unwrap();
-    folder(&house).answer(&id, true, "olga", None, NOW).unwrap();
+    house.operator().approve(&id, "olga");
     assert_eq!(ended(&house, &id).await, Status::Failed);
     assert_eq!(writes(&house), 0);
 }

@@ -134,8 +134,8 @@ fn a_write_of_one_call_lapses_with_it() {
     let all: Vec<_> = commands.iter().map(|arguments| home.seen(arguments)).collect();
     expect![[r#"
         $ toolgate approvals list --all
-        ID                STATUS   WHAT                                      FOR     REQUESTED             EXPIRES
-        <id>  expired  restart Deployment shop/checkout in demo  ada@os  <time>  <time>
+        ID                STATUS   WHAT                                      FOR     MISSING  REQUESTED             EXPIRES
+        <id>  expired  restart Deployment shop/checkout in demo  ada@os  -        <time>  <time>
         --- exit code 0
 
         $ toolgate approvals show <id>
@@ -147,6 +147,7 @@ fn a_write_of_one_call_lapses_with_it() {
         object     uid <uid>, generation 9
         requested  <time>
         expires    <time>
+        needs      a yes of 1 person, by rule writes-need-approval
         caller says “it is full”
 
         changes
@@ -322,9 +323,9 @@ fn a_command_that_waits_is_told_what_a_person_said() {
     let lines: Vec<_> = recorded.lines().filter(of_write).collect();
     expect![[r#"
         <time> <call> approval-requested restart Deployment shop/checkout in demo as <id>
-        <time> <call> approval-decided   restart Deployment shop/checkout in demo denied by ada: not during the sale
+        <time> <call> approval-decided   restart Deployment shop/checkout in demo denied by ada@os: not during the sale
         <time> <call> approval-requested restart Deployment shop/checkout in demo as <id>
-        <time> <call> approval-decided   restart Deployment shop/checkout in demo approved by ada
+        <time> <call> approval-decided   restart Deployment shop/checkout in demo approved by ada@os
         <time> <call> intent             restart Deployment shop/checkout in demo
         <time> <call> effect             restart Deployment shop/checkout in demo: done"#]].assert_eq(&home.tame(&lines.join("\n")));
 }

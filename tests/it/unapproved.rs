@@ -23,10 +23,10 @@ use toolgate::domain::principal::Principal;
 use toolgate::domain::scope::{Patterns, Scope};
 use toolgate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget};
 use toolgate::effects::{Effects, Parts};
-use toolgate::governance::approval::{ApprovalError, Desk, Folder, Status};
+use toolgate::governance::approval::{ApprovalError, Desk, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate::governance::policy::Policy;
-use toolgate_tests::{House, shown};
+use toolgate_tests::{House, Operator, shown};
 
 use crate::program::ANSWERED_WITHIN;
 
@@ -69,14 +69,11 @@ async fn ask(house: &House) -> String {
 }
 
 fn answer(house: &House, id: &str, approve: bool, reason: Option<&str>) {
-    let folder = Folder::open(&house.approvals_dir()).unwrap();
-    let now = Timestamp::now().to_string();
-    folder.answer(&id.parse().unwrap(), approve, "eve", reason.map(str::to_owned), &now).unwrap();
+    house.operator().answer(&id.parse().unwrap(), approve, "eve", reason).unwrap();
 }
 
 fn status(house: &House, id: &str) -> Status {
-    let folder = Folder::open(&house.approvals_dir()).unwrap();
-    folder.show(&id.parse().unwrap(), &Timestamp::now().to_string()).unwrap().1
+    house.operator().status(&id.parse().unwrap())
 }
 
 /// Asks again until the answer is another than that somebody has to answer.
@@ -121,7 +118,7 @@ async fn what_a_person_denied_is_not_done_and_the_caller_learns_why() {
     assert_eq!(status(&house, &id), Status::Denied);
     expect![[r#"
         approval-requested restart demo:Deployment:shop/checkout for ada@os
-        approval-decided restart demo:Deployment:shop/checkout for ada@os denied by eve not during the sale
+        approval-decided restart demo:Deployment:shop/checkout for ada@os denied by eve@os not during the sale
     "#]].assert_eq(&told(&house).await);
     // The caller has learnt the end of that request; the next one is a new one.
     assert_ne!(ask(&house).await, id);
@@ -145,7 +142,7 @@ async fn a_yes_does_not_hold_for_an_object_that_was_changed_since() {
     assert_eq!(status(&house, &id), Status::Failed);
     expect![[r#"
         approval-requested restart demo:Deployment:shop/checkout for ada@os
-        approval-decided restart demo:Deployment:shop/checkout for ada@os approved by eve
+        approval-decided restart demo:Deployment:shop/checkout for ada@os approved by eve@os
         intent    restart demo:Deployment:shop/checkout for ada@os
         effect    restart demo:Deployment:shop/checkout for ada@os deployment `checkout` was changed since the plan (generation 9 then, 10 now); ask again for a new plan
     "#]].assert_eq(&told(&house).await);
@@ -188,13 +185,16 @@ async fn a_yes_to_a_file_that_was_edited_is_a_yes_to_nothing() {
 async fn an_answer_that_makes_no_sense_is_no_answer() {
     let house = house().await;
     let id = ask(&house).await;
-    let file = house.approvals_dir().join(format!("{id}.answer.json"));
+    let folder = house.approvals_dir().join(format!("{id}.answers"));
+    std::fs::create_dir(&folder).unwrap();
+    // The name says who: `ada@os`.
+    let file = folder.join("yes.c8b7b473f9cbcd756fe4db93223319d8.json");
     for text in ["", "{}", "yes", r#"{"approve": true}"#, "\u{0}", "[[[[[["] {
         std::fs::write(&file, text).unwrap();
         assert_eq!(ask(&house).await, id, "{text}");
     }
     let forged = json!({
-        "approve": true, "by": "ada", "at": "2030-01-01T00:00:00Z", "request_sha256": "0".repeat(64),
+        "approve": true, "by": "ada@os", "channel": "file", "at": "2030-01-01T00:00:00Z", "request_sha256": "0".repeat(64),
     });
     std::fs::write(&file, forged.to_string()).unwrap();
     expect!["tool-error: denied: restart of deployment `shop/checkout`: the approval does not belong to this request. Nothing was changed."].assert_eq(&outcome(&house).await.unwrap_err());
@@ -213,10 +213,8 @@ async fn a_request_ends_with_the_process_that_holds_it() {
     first.inner.close().await;
     let second = build().await;
     // Nobody is left to act on an answer, so none is taken.
-    let folder = Folder::open(&second.approvals_dir()).unwrap();
-    let now = Timestamp::now().to_string();
-    let late = folder.answer(&id.parse().unwrap(), true, "eve", None, &now).unwrap_err();
-    assert!(matches!(late, ApprovalError::Over { status: Status::Expired, .. }), "{late}");
+    let late = second.operator().answer(&id.parse().unwrap(), true, "eve", None).unwrap_err();
+    assert!(matches!(late, ApprovalError::Expired(_)), "{late}");
     expect![[r#"
         approval-requested restart demo:Deployment:shop/checkout for ada@os
         approval-decided restart demo:Deployment:shop/checkout for ada@os expired by nobody the server that held the request ended
@@ -252,7 +250,7 @@ impl Writer for Unconfirmed {
 /// The room that writes, with a clock that the test turns.
 struct Room {
     effects: Arc<Effects>,
-    folder: Folder,
+    operator: Operator,
     cluster: DemoCluster,
     now: Arc<AtomicI64>,
     _state: tempfile::TempDir,
@@ -276,19 +274,20 @@ impl Room {
         let clusters = Arc::new(clusters);
         let writer: Arc<dyn Writer> =
             if confirms { clusters.clone() } else { Arc::new(Unconfirmed(clusters.clone())) };
-        let open = || Folder::open(&state.path().join("approvals")).unwrap();
+        let folder = state.path().join("approvals");
+        let operator = Operator::with_clock(&folder, Arc::clone(&clock));
         let audit = state.path().join("audit");
         let audit = AuditLog::open(&audit, "suite", Arguments::Full, Arc::clone(&clock)).unwrap();
         let effects = Arc::new(Effects::new(Parts {
             writer,
             kubernetes: clusters,
-            desk: Desk::new(open(), "suite".to_owned(), Arc::clone(&clock)),
+            desk: Desk::open(&folder, "suite".to_owned(), Arc::clone(&clock)).unwrap(),
             audit,
             mode: Mode { read_only: false, ..Mode::default() },
             policy: Arc::new(Policy::shipped(true, LAPSE)),
             clock,
         }));
-        Self { effects, folder: open(), cluster, now, _state: state }
+        Self { effects, operator, cluster, now, _state: state }
     }
 
     async fn ask(&self) -> Result<WriteOutcome, CapabilityError> {
@@ -337,9 +336,8 @@ impl Room {
         self.ask().await
     }
 
-    fn turn_clock_by(&self, seconds: i64) -> String {
-        let now = self.now.fetch_add(seconds, Ordering::SeqCst) + seconds;
-        Timestamp::from_second(now).unwrap().to_string()
+    fn turn_clock_by(&self, seconds: i64) {
+        self.now.fetch_add(seconds, Ordering::SeqCst);
     }
 }
 
@@ -347,12 +345,12 @@ impl Room {
 async fn what_nobody_answered_in_time_is_not_done() {
     let room = Room::new();
     let id = room.submit().await;
-    let now = room.turn_clock_by(600);
-    let late = room.folder.answer(&id, true, "eve", None, &now).unwrap_err();
-    assert!(matches!(late, ApprovalError::Over { status: Status::Expired, .. }), "{late}");
+    room.turn_clock_by(600);
+    let late = room.operator.answer(&id, true, "eve", None).unwrap_err();
+    assert!(matches!(late, ApprovalError::Expired(_)), "{late}");
     let WriteOutcome::Denied(why) = room.settled().await.unwrap() else { panic!("it lapsed") };
     expect!["nobody answered the request in time; ask again to make a new one"].assert_eq(&why);
-    assert_eq!(room.folder.show(&id, &now).unwrap().1, Status::Expired);
+    assert_eq!(room.operator.status(&id), Status::Expired);
     assert_eq!(restarts(&room.cluster), [""; 0]);
 }
 
@@ -360,8 +358,8 @@ async fn what_nobody_answered_in_time_is_not_done() {
 async fn a_yes_in_time_that_is_seen_too_late_is_too_late() {
     let room = Room::new();
     let id = room.submit().await;
-    let now = room.turn_clock_by(599);
-    room.folder.answer(&id, true, "eve", None, &now).unwrap();
+    room.turn_clock_by(599);
+    room.operator.approve(&id, "eve");
     room.turn_clock_by(1);
     assert!(matches!(room.settled().await, Ok(WriteOutcome::Denied(_))));
     assert_eq!(restarts(&room.cluster), [""; 0]);
@@ -371,13 +369,13 @@ async fn a_yes_in_time_that_is_seen_too_late_is_too_late() {
 async fn a_yes_in_time_is_done_once() {
     let room = Room::new();
     let id = room.submit().await;
-    let now = room.turn_clock_by(599);
-    room.folder.answer(&id, true, "eve", None, &now).unwrap();
+    room.turn_clock_by(599);
+    room.operator.approve(&id, "eve");
     for _ in 0..3 {
         assert!(matches!(room.settled().await, Ok(WriteOutcome::Performed { .. })));
     }
     assert_eq!(restarts(&room.cluster).len(), 1);
-    let twice = room.folder.answer(&id, true, "eve", None, &now).unwrap_err();
+    let twice = room.operator.answer(&id, true, "eve", None).unwrap_err();
     assert!(matches!(twice, ApprovalError::Over { status: Status::Executed, .. }), "{twice}");
 }
 
@@ -385,8 +383,8 @@ async fn a_yes_in_time_is_done_once() {
 async fn what_was_not_confirmed_is_never_told_as_not_done() {
     let room = Room::with(false);
     let id = room.submit().await;
-    let now = room.turn_clock_by(1);
-    room.folder.answer(&id, true, "eve", None, &now).unwrap();
+    room.turn_clock_by(1);
+    room.operator.approve(&id, "eve");
     let told = room.settled().await;
     // `Denied` would say that nothing was changed.
     let Err(CapabilityError::Unavailable { caller, .. }) = told else { panic!("{told:?}") };

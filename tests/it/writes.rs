@@ -6,12 +6,9 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use toolgate::domain::call::Outcome;
 use toolgate::domain::write::PLAN_PODS_MAX;
-use toolgate::governance::approval::{Folder, Status};
+use toolgate::governance::approval::Status;
 use toolgate::governance::audit::Stage;
 use toolgate_tests::{House, shown};
-
-/// Earlier than every request of these tests lapses.
-const NOW: &str = "2020-01-01T00:00:00Z";
 
 /// Longer than a rollout of the embedded cluster takes.
 const FINISHED_WITHIN: Duration = Duration::from_mins(2);
@@ -70,14 +67,14 @@ async fn pod(house: &House) -> String {
 #[tokio::test]
 async fn each_is_approved_done_once_and_seen_finished() {
     let house = house(ASKS, "shop").await;
-    let folder = Folder::open(&house.approvals_dir()).unwrap();
+    let operator = house.operator();
     let pod = pod(&house).await;
     for (n_done, (tool, arguments)) in requests(&pod).into_iter().enumerate() {
         let asked = call(&house, tool, &arguments).await;
         assert_eq!(asked["outcome"], "approval_required", "{tool}");
         assert_eq!(writes(&house).len(), n_done, "{tool}: nothing before the yes");
         let id = asked["approval_id"].as_str().unwrap().parse().unwrap();
-        folder.answer(&id, true, "olga", None, NOW).unwrap();
+        operator.approve(&id, "olga");
         // The first call after the yes tells what came of it, and never that a yes is needed.
         let look = async {
             loop {
@@ -92,7 +89,7 @@ async fn each_is_approved_done_once_and_seen_finished() {
         };
         let finished = tokio::time::timeout(FINISHED_WITHIN, look).await;
         finished.unwrap_or_else(|_| panic!("{tool} does not end"));
-        assert_eq!(folder.show(&id, NOW).unwrap().1, Status::Executed);
+        assert_eq!(operator.status(&id), Status::Executed);
         assert_eq!(writes(&house).len(), n_done + 1, "{tool}: once");
     }
     let written = writes(&house).join("\n").replace(&pod, "<pod>");
@@ -110,11 +107,11 @@ async fn each_is_approved_done_once_and_seen_finished() {
 #[tokio::test]
 async fn what_the_cluster_was_asked_is_what_is_on_record() {
     let house = house(ASKS, "shop").await;
-    let folder = Folder::open(&house.approvals_dir()).unwrap();
+    let operator = house.operator();
     let arguments = json!({"namespace": "shop", "deployment_name": "frontend", "replicas": 3});
     let asked = call(&house, "scale_deployment", &arguments).await;
     let id = asked["approval_id"].as_str().unwrap().parse().unwrap();
-    folder.answer(&id, true, "olga", None, NOW).unwrap();
+    operator.approve(&id, "olga");
     call(&house, "scale_deployment", &arguments).await;
     house.record().settled().await;
     let seen = house.cluster("demo").requests();

@@ -17,6 +17,7 @@ use toolgate::gateway::{CallContext, CallError, Gateway, Tools as _};
 use toolgate::sandbox::Compiler;
 use toolgate::wiring::{self, APPROVALS_DIR, AUDIT_DIR, WiringError};
 
+use crate::operator::Operator;
 use crate::parts::{self, Part};
 use crate::record::Record;
 use crate::turn::Turn;
@@ -165,6 +166,11 @@ impl House {
     /// Where approvals lie.
     pub fn approvals_dir(&self) -> PathBuf {
         self.state_dir.join(APPROVALS_DIR)
+    }
+
+    /// Somebody who may answer.
+    pub fn operator(&self) -> Operator {
+        Operator::at(&self.approvals_dir())
     }
 
     /// Where the audit log lies.

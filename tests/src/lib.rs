@@ -25,11 +25,13 @@ pub mod authority;
 )]
 pub mod generate;
 mod house;
+mod operator;
 mod parts;
 pub mod proxy;
 mod record;
 mod turn;
 
 pub use house::{Builder, House, shown};
+pub use operator::Operator;
 pub use parts::{Part, repository, target_dir, toolgate};
 pub use record::{Record, line};

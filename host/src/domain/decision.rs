@@ -69,7 +69,8 @@ pub struct ApprovalTerms {
     pub approvers: u8,
     /// Whether a yes or a no says why.
     pub reason_required: bool,
-    /// Whether who asked may say yes too: only where caller and operator are one person.
+    /// Whether who asked may say yes too where caller and operator are one person. An authenticated
+    /// caller never may, whatever this says.
     pub requester_may_approve: bool,
     /// Whether the caller's own client may be asked (elicitation), which counts as the requester.
     pub caller_may_confirm: bool,
@@ -78,13 +79,13 @@ pub struct ApprovalTerms {
 }
 
 impl Default for ApprovalTerms {
-    /// One other person within ten minutes: longer than a page takes, shorter than a cluster stays
-    /// as it was planned for.
+    /// One person within ten minutes: longer than a page takes, shorter than a cluster stays as it
+    /// was planned for.
     fn default() -> Self {
         Self {
             approvers: 1,
             reason_required: false,
-            requester_may_approve: false,
+            requester_may_approve: true,
             caller_may_confirm: false,
             expires_after: Duration::from_mins(10),
         }

@@ -7,15 +7,12 @@ mod refused;
 use serde_json::{Value, json};
 use toolgate::domain::call::Outcome;
 use toolgate::domain::name::ApprovalId;
-use toolgate::governance::approval::{Folder, Status};
+use toolgate::governance::approval::Status;
 use toolgate_tests::{Builder, House};
 
 use crate::cluster::wait_for;
 use crate::space::{MANAGER, Named, Space};
 use crate::workloads::{deployment_of, rolled_out};
-
-/// Earlier than every request of these tests lapses.
-const NOW: &str = "2020-01-01T00:00:00Z";
 
 /// A write, as a caller asks for it.
 struct Write {
@@ -68,15 +65,11 @@ async fn requested(house: &House, write: &Write) -> ApprovalId {
 
 /// Says yes, as `toolgate approvals approve` does.
 fn approve(house: &House, id: &ApprovalId) {
-    folder(house).answer(id, true, "olga", None, NOW).unwrap();
-}
-
-fn folder(house: &House) -> Folder {
-    Folder::open(&house.approvals_dir()).unwrap()
+    house.operator().approve(id, "olga");
 }
 
 fn status(house: &House, id: &ApprovalId) -> Status {
-    folder(house).show(id, NOW).unwrap().1
+    house.operator().status(id)
 }
 
 /// From the request to the end, by asking again as a caller does.

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -13,18 +14,19 @@ use crate::cli::table::{Cell, Table, Tone, printable};
 use crate::config::{Config, ConfigError};
 use crate::domain::name::ApprovalId;
 use crate::governance::approval::{
-    Answer as Reply, ApprovalError, ApprovalFile, BudgetFile, Ended, Folder, PlanFile, Status,
+    Answer as Reply, AnswerFile, Answers, Approval, ApprovalError, ApprovalFile, Approver,
+    BudgetFile, Channel, NoteFile, PlanFile, Status, TermsFile,
 };
 use crate::wiring::APPROVALS_DIR;
 
 pub(super) fn run(desk: &Desk, command: ApprovalsCommand) -> Answer {
-    let folder = Folder::open(&state_dir(desk)?.join(APPROVALS_DIR))?;
-    let now = now();
+    let folder = state_dir(desk)?.join(APPROVALS_DIR);
+    let answers = Answers::open(&folder, Arc::new(jiff::Timestamp::now))?;
     match command {
-        ApprovalsCommand::List { all } => list(desk, &folder, &now, all),
-        ApprovalsCommand::Show { id } => show(desk, &folder, &id, &now),
-        ApprovalsCommand::Approve { id, reason } => answer(desk, &folder, &id, true, reason, &now),
-        ApprovalsCommand::Deny { id, reason } => answer(desk, &folder, &id, false, reason, &now),
+        ApprovalsCommand::List { all } => list(desk, &answers, all),
+        ApprovalsCommand::Show { id } => show(desk, &answers.find(&id)?),
+        ApprovalsCommand::Approve { id, reason } => answer(desk, &answers, &id, true, reason),
+        ApprovalsCommand::Deny { id, reason } => answer(desk, &answers, &id, false, reason),
     }
 }
 
@@ -40,28 +42,19 @@ pub(super) fn state_dir(desk: &Desk) -> Result<std::path::PathBuf, Complaint> {
     }
 }
 
-fn now() -> String {
-    let now = jiff::Timestamp::now();
-    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
-}
-
 fn tone(status: Status) -> Tone {
     match status {
         Status::Pending => Tone::Strong,
-        Status::Approved | Status::Executed => Tone::Good,
+        Status::Approved | Status::Executing | Status::Executed => Tone::Good,
         Status::Denied | Status::Expired => Tone::Faint,
         Status::Failed | Status::Interrupted => Tone::Bad,
     }
 }
 
-fn list(desk: &Desk, folder: &Folder, now: &str, over_too: bool) -> Answer {
-    let mut all = folder.list(now)?;
-    all.retain(|(_, status)| over_too || *status == Status::Pending);
+fn list(desk: &Desk, answers: &Answers, over_too: bool) -> Answer {
+    let mut all = answers.list()?;
+    all.retain(|approval| over_too || approval.status == Status::Pending);
     if desk.console.is_json() {
-        let all: Vec<_> = all
-            .iter()
-            .map(|(request, status)| json!({"status": status, "request": request}))
-            .collect();
         desk.console.json(&json!(all))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -69,13 +62,16 @@ fn list(desk: &Desk, folder: &Folder, now: &str, over_too: bool) -> Answer {
         writeln!(desk.console.out(), "Nothing waits for an answer.")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new(["ID", "STATUS", "WHAT", "FOR", "REQUESTED", "EXPIRES"]);
-    for (request, status) in &all {
+    let mut table = Table::new(["ID", "STATUS", "WHAT", "FOR", "MISSING", "REQUESTED", "EXPIRES"]);
+    for Approval { request, status, missing, .. } in &all {
+        let missing =
+            if *status == Status::Pending { format!("{missing} yes") } else { "-".to_owned() };
         table.row([
             Cell::new(request.id.clone(), Tone::Strong),
             Cell::new(status.to_string(), tone(*status)),
             what(request).into(),
             request.principal.clone().into(),
+            missing.into(),
             request.requested.clone().into(),
             request.expires.clone().into(),
         ]);
@@ -134,26 +130,41 @@ fn blast(plan: &PlanFile) -> Vec<String> {
     lines.iter().map(|line| printable(line)).collect()
 }
 
-fn show(desk: &Desk, folder: &Folder, id: &ApprovalId, now: &str) -> Answer {
-    let (request, status, reply, _) = folder.show(id, now)?;
-    let ended = folder.ended(id)?;
+fn show(desk: &Desk, approval: &Approval) -> Answer {
     if desk.console.is_json() {
-        let answer = json!({"status": status, "request": request, "answer": reply, "ended": ended});
-        desk.console.json(&answer)?;
+        desk.console.json(&json!(approval))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = desk.console.out();
-    for line in screen(&request, status, reply.as_ref()) {
+    for line in screen(approval) {
         writeln!(out, "{line}")?;
-    }
-    if let Some(Ended { detail: Some(detail), at, .. }) = ended {
-        writeln!(out, "{}", printable(&format!("{status} at {at}: {detail}")))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whose yes it takes.
+fn terms(request: &ApprovalFile, missing: u8) -> String {
+    let TermsFile { approvers, reason_required, requester_may_approve: _, caller_may_confirm: _ } =
+        &request.terms;
+    let people = if *approvers == 1 { "person" } else { "people" };
+    let mut told = format!("a yes of {approvers} {people}");
+    if missing < *approvers {
+        told.push_str(&format!(" ({missing} missing)"));
+    }
+    let requester: Option<Approver> = request.principal.parse().ok();
+    if requester.is_some_and(|by| !request.may_be_approved_by(&by, Channel::CommandLine)) {
+        told.push_str(&format!(", not of {}", request.principal));
+    }
+    if *reason_required {
+        told.push_str(", with a reason");
+    }
+    told.push_str(&format!(", by rule {}", request.rule));
+    told
+}
+
 /// What a person reads before they answer.
-fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<String> {
+fn screen(approval: &Approval) -> Vec<String> {
+    let Approval { request, status, answers, missing, note, request_sha256: _ } = approval;
     let plan = &request.plan;
     let fact = |name: &str, value: &str| format!("{name:<11}{}", printable(value));
     let mut lines = vec![
@@ -165,6 +176,7 @@ fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<
         fact("object", &format!("uid {}{}", plan.uid, version(plan))),
         fact("requested", &request.requested),
         fact("expires", &request.expires),
+        fact("needs", &terms(request, *missing)),
     ];
     if let Some(reason) = &request.reason {
         lines.push(fact("caller says", &format!(" “{reason}”")));
@@ -186,30 +198,45 @@ fn screen(request: &ApprovalFile, status: Status, reply: Option<&Reply>) -> Vec<
     for warning in &plan.warnings {
         lines.push(Tone::Warning.paint(&format!("! {}", printable(warning))));
     }
-    if let Some(Reply { approve, by, reason, at, .. }) = reply {
+    if !answers.is_empty() {
+        lines.push(String::new());
+    }
+    for AnswerFile { approve, by, reason, at, .. } in answers {
         let word = if *approve { "approved" } else { "denied" };
         let reason = reason.as_ref().map(|r| format!(": “{r}”")).unwrap_or_default();
-        lines.push(String::new());
         lines.push(printable(&format!("{word} by {by} at {at}{reason}")));
+    }
+    if let Some(NoteFile { detail: Some(detail), at, status }) = note {
+        lines.push(printable(&format!("{status} at {at}: {detail}")));
     }
     lines
 }
 
 fn answer(
     desk: &Desk,
-    folder: &Folder,
+    answers: &Answers,
     id: &ApprovalId,
     approve: bool,
     reason: Option<String>,
-    now: &str,
 ) -> Answer {
-    let request = folder.answer(id, approve, desk.user(), reason, now)?;
+    let by = Approver::local(desk.user()).map_err(|error| {
+        Complaint::new(error.to_string(), "the name of this account has other characters in it")
+    })?;
+    let digest = answers.find(id)?.request_sha256;
+    let reply = Reply { approve, by, channel: Channel::CommandLine, reason };
+    let Approval { request, missing, status, .. } = answers.answer(id, &digest, reply)?;
     let word = if approve { "approved" } else { "denied" };
     if desk.console.is_json() {
-        desk.console.json(&json!({"id": id.as_str(), "answer": word}))?;
+        let told = json!({"id": id.as_str(), "answer": word, "missing": missing, "status": status});
+        desk.console.json(&told)?;
     } else {
         let tone = if approve { Tone::Good } else { Tone::Warning };
-        writeln!(desk.console.out(), "{}: {}", tone.paint(word), printable(&what(&request)))?;
+        let more = if approve && missing > 0 {
+            format!("; {missing} more yes needed")
+        } else {
+            String::new()
+        };
+        writeln!(desk.console.out(), "{}: {}{more}", tone.paint(word), printable(&what(&request)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -218,7 +245,16 @@ impl From<ApprovalError> for Complaint {
     fn from(error: ApprovalError) -> Self {
         let hint = match &error {
             ApprovalError::Unknown(_) => "`toolgate approvals list --all` shows what there is",
-            ApprovalError::Over { .. } => "the caller has to ask again for a new one",
+            ApprovalError::Over { .. } | ApprovalError::Expired(_) => {
+                "the caller has to ask again for a new one"
+            }
+            ApprovalError::Altered(_) => "look at it again before you answer",
+            ApprovalError::ReasonRequired(_) => "say `--reason TEXT`",
+            ApprovalError::Reason => "say it shorter, in one line",
+            ApprovalError::SelfApproval { .. } => "another person has to look at it",
+            ApprovalError::AlreadyAnswered { .. } => {
+                "`toolgate approvals show` says who is missing"
+            }
             ApprovalError::Io(_) => "`state_dir` says where approvals lie; only their owner may",
         };
         Self::new(error.to_string(), hint)
@@ -274,11 +310,21 @@ mod tests {
             tool: "tool".to_owned(),
             reason: None,
             plan: PlanFile::from(plan),
+            rule: "writes-need-approval".to_owned(),
+            terms: TermsFile::from(&crate::domain::decision::ApprovalTerms::default()),
             requested: "2026-11-21T02:13:07Z".to_owned(),
             expires: "2026-11-21T02:28:07Z".to_owned(),
         };
-        let same = ["status", "asked by", "through", "code", "requested", "expires"];
-        let lines = screen(&request, Status::Pending, None);
+        let approval = Approval {
+            request,
+            request_sha256: String::new(),
+            status: Status::Pending,
+            answers: Vec::new(),
+            missing: 1,
+            note: None,
+        };
+        let same = ["status", "asked by", "through", "code", "requested", "expires", "needs"];
+        let lines = screen(&approval);
         let lines = lines.iter().filter(|line| !same.iter().any(|word| line.starts_with(word)));
         let lines: String = lines.map(|line| format!("{line}\n")).collect();
         expected.assert_eq(&anstream::adapter::strip_str(&lines).to_string());

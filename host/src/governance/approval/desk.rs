@@ -1,11 +1,17 @@
 //! The host's side of approvals: holds the requests, learns the answers, lets each be executed once.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::file::{ApprovalError, ApprovalFile, Claim, Ended, Folder, PlanFile, Status};
+use super::answers::{ApprovalError, whole_seconds};
+use super::file::{AnswerFile, ApprovalFile, NoteFile, PlanFile, Status, TermsFile};
+use super::folder::{Folder, Presence};
+use super::tally::Tally;
 use crate::capability::{CapabilityError, Clock, WriteRequest};
 use crate::domain::decision::{ApprovalTerms, Rule};
 use crate::domain::name::{ApprovalId, PluginId};
@@ -14,6 +20,15 @@ use crate::domain::write::{Plan, Verb, WriteTarget};
 
 /// Requests that may wait for an answer at once. A person reads a dozen; a hundred is an attack.
 const PENDING_MAX: usize = 100;
+
+/// What the caller learns where no person's words say it.
+const EXPIRED: &str = "nobody answered the request in time; ask again to make a new one";
+const FOREIGN: &str = "the approval does not belong to this request";
+const ELSEWHERE: &str = "the request was ended by another process";
+const GONE: &str = "the server that held the request ended";
+
+/// The longest that a request waits, whatever the terms say: a cluster of yesterday is another one.
+const EXPIRES_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// The same question by the same asker is the same request, whatever reason is given for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +80,29 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    fn decided(&self, status: Status, why: Option<&str>, answers: &[AnswerFile]) -> Decided {
+        let join =
+            |all: Vec<String>, with: &str| Some(all.join(with)).filter(|all| !all.is_empty());
+        let by = answers.iter().map(|answer| answer.by.to_string()).collect();
+        let reasons = answers.iter().filter_map(|answer| answer.reason.clone()).collect();
+        let reason = join(reasons, "; ").or_else(|| why.map(str::to_owned));
+        Decided { ticket: self.clone(), status, by: join(by, ", "), reason }
+    }
+
+    /// Ends it without an effect.
+    fn refuse(&mut self, status: Status, why: Option<&str>, answers: &[AnswerFile]) -> Decided {
+        let mut decided = self.decided(status, why, answers);
+        self.settled = Settled::Refused(match (why, &decided.reason) {
+            (Some(why), _) => why.to_owned(),
+            (None, Some(reason)) => format!("the operator said no: {reason}"),
+            (None, None) => "the operator said no".to_owned(),
+        });
+        decided.ticket.settled = self.settled.clone();
+        decided
+    }
+}
+
 /// Where a ticket stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
@@ -100,12 +138,23 @@ pub struct Desk {
     instance: String,
     clock: Arc<dyn Clock>,
     tickets: Mutex<BTreeMap<Key, Ticket>>,
+    /// Shows whoever answers that there is a process to act on it.
+    _presence: Presence,
 }
 
 impl Desk {
-    /// A desk with nothing on it.
-    pub fn new(folder: Folder, instance: String, clock: Arc<dyn Clock>) -> Self {
-        Self { folder, instance, clock, tickets: Mutex::default() }
+    /// A desk over the approvals of a state folder, without a request.
+    ///
+    /// # Errors
+    /// Where the folder cannot be opened, or another process goes by the same name.
+    pub fn open(
+        path: &Path,
+        instance: String,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ApprovalError> {
+        let folder = Folder::open(path)?;
+        let presence = folder.appear(&instance)?;
+        Ok(Self { folder, instance, clock, tickets: Mutex::default(), _presence: presence })
     }
 
     /// The request that is under way for the key, or the end of one that is not long over.
@@ -118,10 +167,7 @@ impl Desk {
     /// An end that nobody asked for is told no more once it has lapsed: the same question then is
     /// a new one.
     fn drop_old(&self, tickets: &mut BTreeMap<Key, Ticket>) {
-        let told_until = |ticket: &Ticket| {
-            let lapse = jiff::SignedDuration::try_from(ticket.terms.expires_after);
-            ticket.expires.saturating_add(lapse.unwrap_or_default()).ok()
-        };
+        let told_until = |ticket: &Ticket| ticket.expires.saturating_add(lapse(&ticket.terms)).ok();
         let now = Some(self.clock.now());
         tickets.retain(|_, ticket| ticket.is_open() || told_until(ticket) > now);
     }
@@ -157,12 +203,10 @@ impl Desk {
         let pending = tickets.values().filter(|t| t.settled == Settled::Pending).count();
         if pending >= PENDING_MAX {
             let full = format!("{pending} requests wait for an answer already");
-            return Err(std::io::Error::other(full).into());
+            return Err(io::Error::other(full).into());
         }
         let id = new_id()?;
-        let lapse = jiff::SignedDuration::try_from(terms.expires_after).unwrap_or_default();
-        let expires = now.saturating_add(lapse);
-        let expires = expires.map_err(std::io::Error::other)?;
+        let expires = now.saturating_add(lapse(&terms)).map_err(io::Error::other)?;
         let file = ApprovalFile {
             id: id.to_string(),
             instance: self.instance.clone(),
@@ -173,10 +217,13 @@ impl Desk {
             tool: request.tool.to_string(),
             reason: request.reason.clone(),
             plan: PlanFile::from(&plan),
+            rule: rule.to_string(),
+            terms: TermsFile::from(&terms),
             requested: whole_seconds(now),
             expires: whole_seconds(expires),
         };
         let request_sha256 = self.folder.put_request(&file)?;
+        let settled = Settled::Pending;
         let ticket = Ticket {
             id,
             request,
@@ -184,7 +231,7 @@ impl Desk {
             rule,
             terms,
             expires,
-            settled: Settled::Pending,
+            settled,
             request_sha256,
             is_unreadable: false,
         };
@@ -211,46 +258,45 @@ impl Desk {
     }
 
     fn look(&self, ticket: &mut Ticket, now: Timestamp) -> Result<Option<Decided>, ApprovalError> {
-        let lapsed = ticket.expires <= now;
-        let answer = self.folder.answered(&ticket.id).unwrap_or_else(|error| {
-            if !std::mem::replace(&mut ticket.is_unreadable, true) {
-                tracing::warn!(id = %ticket.id, %error, "an answer cannot be read, and counts as none");
-            }
-            None
-        });
-        let at = whole_seconds(now);
-        let status = match &answer {
-            _ if lapsed => Status::Expired,
-            None => return Ok(None),
-            Some(answer) if !answer.approve => Status::Denied,
+        let tally = self.tally(ticket);
+        let (status, why, answers) = match tally {
+            _ if ticket.expires <= now => (Status::Expired, Some(EXPIRED), Vec::new()),
+            Tally::Missing(_) => return Ok(None),
+            Tally::No(no) => (Status::Denied, None, vec![no]),
             // The person saw another request than the one held here.
-            Some(answer) if answer.request_sha256 != ticket.request_sha256 => Status::Failed,
-            Some(_) => Status::Approved,
+            Tally::Foreign(yes) => (Status::Failed, Some(FOREIGN), vec![yes]),
+            Tally::Yes(yes) => (Status::Approved, None, yes),
         };
-        ticket.settled = match status {
-            Status::Approved => {
-                self.folder.put_claim(&ticket.id, &Claim { at })?;
-                Settled::Executing
+        match self.decide(&ticket.id, status, why) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Ok(Some(ticket.refuse(Status::Failed, Some(ELSEWHERE), &[])));
             }
-            Status::Expired => {
-                let reason = "nobody answered the request in time; ask again to make a new one";
-                self.end(&ticket.id, status, Some(reason.to_owned()))?;
-                Settled::Refused(reason.to_owned())
-            }
-            Status::Failed => {
-                let reason = "the approval does not belong to this request";
-                self.end(&ticket.id, status, Some(reason.to_owned()))?;
-                Settled::Refused(reason.to_owned())
-            }
-            Status::Denied | Status::Pending | Status::Executed | Status::Interrupted => {
-                self.end(&ticket.id, Status::Denied, None)?;
-                let why = answer.as_ref().and_then(|a| a.reason.clone());
-                let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-                Settled::Refused(format!("the operator said no{why}"))
-            }
-        };
-        let (by, reason) = answer.map(|a| (a.by, a.reason)).unzip();
-        Ok(Some(Decided { ticket: ticket.clone(), status, by, reason: reason.flatten() }))
+            Err(error) => return Err(error.into()),
+        }
+        if status != Status::Approved {
+            return Ok(Some(ticket.refuse(status, why, &answers)));
+        }
+        // From here on nobody is told that a no has come in time. One that came since the look did.
+        if let Tally::No(no) = self.tally(ticket) {
+            self.end(&ticket.id, Status::Denied, None)?;
+            return Ok(Some(ticket.refuse(Status::Denied, None, &[no])));
+        }
+        ticket.settled = Settled::Executing;
+        Ok(Some(ticket.decided(status, None, &answers)))
+    }
+
+    /// What the answers amount to under the terms that are held here, whatever the files say.
+    fn tally(&self, ticket: &mut Ticket) -> Tally {
+        let (answers, unreadable) = self.folder.answers(&ticket.id).unwrap_or_else(|error| {
+            (Vec::new(), vec![error]) // Counts as none.
+        });
+        if let Some(error) = unreadable.first()
+            && !std::mem::replace(&mut ticket.is_unreadable, true)
+        {
+            tracing::warn!(id = %ticket.id, %error, "an answer cannot be read, and counts as none");
+        }
+        Tally::of(&ticket.terms, &ticket.request.principal, &ticket.request_sha256, &answers)
     }
 
     /// Notes how an execution ended.
@@ -274,16 +320,12 @@ impl Desk {
     /// Lets everything lapse that still waits: an answer from now on would reach nobody, and whoever
     /// gives it is to learn that.
     pub fn close(&self) -> Vec<Decided> {
-        let reason = "the server that held the request ended";
         let mut lapsed = Vec::new();
         for ticket in self.lock().values_mut().filter(|t| t.settled == Settled::Pending) {
-            let status = Status::Expired;
-            if let Err(error) = self.end(&ticket.id, status, Some(reason.to_owned())) {
+            if let Err(error) = self.decide(&ticket.id, Status::Expired, Some(GONE)) {
                 tracing::error!(id = %ticket.id, %error, "the end of an approval cannot be noted");
             }
-            ticket.settled = Settled::Refused(reason.to_owned());
-            let reason = Some(reason.to_owned());
-            lapsed.push(Decided { ticket: ticket.clone(), status, by: None, reason });
+            lapsed.push(ticket.refuse(Status::Expired, Some(GONE), &[]));
         }
         lapsed
     }
@@ -296,15 +338,20 @@ impl Desk {
     /// Ends a request that could not be put on record: nobody may answer it.
     pub fn withdraw(&self, key: &Key, id: &ApprovalId) {
         self.forget(key, id);
-        let reason = "the request could not be put on record".to_owned();
-        if let Err(error) = self.end(id, Status::Failed, Some(reason)) {
+        let reason = "the request could not be put on record";
+        if let Err(error) = self.decide(id, Status::Failed, Some(reason)) {
             tracing::error!(%id, %error, "the end of an approval cannot be noted");
         }
     }
 
-    fn end(&self, id: &ApprovalId, status: Status, detail: Option<String>) -> std::io::Result<()> {
+    fn decide(&self, id: &ApprovalId, status: Status, detail: Option<&str>) -> io::Result<()> {
+        let (at, detail) = (whole_seconds(self.clock.now()), detail.map(str::to_owned));
+        self.folder.put_decided(id, &NoteFile { status, detail, at })
+    }
+
+    fn end(&self, id: &ApprovalId, status: Status, detail: Option<String>) -> io::Result<()> {
         let at = whole_seconds(self.clock.now());
-        self.folder.put_ended(id, &Ended { status, detail, at }).map(drop)
+        self.folder.put_ended(id, &NoteFile { status, detail, at })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Ticket>> {
@@ -312,17 +359,17 @@ impl Desk {
     }
 }
 
-/// Times in files have whole seconds, so that they compare as text.
-fn whole_seconds(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+fn lapse(terms: &ApprovalTerms) -> jiff::SignedDuration {
+    let lapse = terms.expires_after.min(EXPIRES_AFTER_MAX);
+    jiff::SignedDuration::try_from(lapse).unwrap_or_default()
 }
 
 /// 80 random bits, in letters that a person can read aloud.
 fn new_id() -> Result<ApprovalId, ApprovalError> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut random = [0u8; 16];
-    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
     let letter = |byte: &u8| LETTERS.get(usize::from(byte % 32)).map_or('a', |b| char::from(*b));
     let id: String = random.iter().map(letter).collect();
-    id.parse().map_err(|e: crate::domain::name::NameError| std::io::Error::other(e).into())
+    id.parse().map_err(|e: crate::domain::name::NameError| io::Error::other(e).into())
 }

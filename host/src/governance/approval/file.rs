@@ -1,42 +1,10 @@
-//! The files of an approval, and the operator's side of it: list, show, answer.
-//!
-//! `<id>.request.json` (by the host), `<id>.answer.json` (by a person, once), `<id>.claim.json` (by
-//! the host, before it executes), `<id>.ended.json` (by the host). Each is made whole under another
-//! name and then linked into place, so that nobody reads half a file and nobody writes a second one.
+//! What stands in the files of an approval: typed facts, made by the host, and people's answers.
 
-use std::io::{self, Write as _};
-use std::path::Path;
-
-use cap_std::fs::Dir;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::domain::name::ApprovalId;
+use super::approver::{Approver, Channel};
+use crate::domain::decision::ApprovalTerms;
 use crate::domain::write::{Budget, Plan};
-use crate::governance::state;
-
-/// The largest approval file that is read.
-const FILE_BYTES_MAX: u64 = 256 << 10;
-
-/// Why an answer was not taken, for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum ApprovalError {
-    /// No such request.
-    #[error("there is no approval `{0}`")]
-    Unknown(ApprovalId),
-    /// Answered, executed or lapsed.
-    #[error("approval `{id}` is {status} already")]
-    Over {
-        /// Which.
-        id: ApprovalId,
-        /// What it is.
-        status: Status,
-    },
-    /// The folder or a file in it.
-    #[error("approvals cannot be read or written: {0}")]
-    Io(#[from] io::Error),
-}
 
 /// What a person is shown: typed facts, made by the host.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,6 +28,10 @@ pub struct ApprovalFile {
     pub reason: Option<String>,
     /// What would be done.
     pub plan: PlanFile,
+    /// The rule that asks people: `writes-need-approval:12`.
+    pub rule: String,
+    /// Whose yes it takes.
+    pub terms: TermsFile,
     /// RFC 3339.
     pub requested: String,
     /// RFC 3339.
@@ -167,13 +139,42 @@ impl From<&Plan> for PlanFile {
     }
 }
 
-/// A person's answer. Bound to the exact request by its digest.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Answer {
+/// Whose yes it takes, as it stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TermsFile {
+    /// People who have to say yes, each another one.
+    pub approvers: u8,
+    /// Whether an answer says why.
+    pub reason_required: bool,
+    /// Whether who asked may say yes too, where caller and operator are one person.
+    pub requester_may_approve: bool,
+    /// Whether the caller's own client may be asked.
+    pub caller_may_confirm: bool,
+}
+
+impl From<&ApprovalTerms> for TermsFile {
+    fn from(terms: &ApprovalTerms) -> Self {
+        let ApprovalTerms {
+            approvers,
+            reason_required,
+            requester_may_approve,
+            caller_may_confirm,
+            expires_after: _, // The request says when.
+        } = *terms;
+        Self { approvers, reason_required, requester_may_approve, caller_may_confirm }
+    }
+}
+
+/// One person's answer. Bound to the exact request by its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerFile {
     /// Yes or no.
     pub approve: bool,
     /// Who.
-    pub by: String,
+    pub by: Approver,
+    /// Which way it came.
+    pub channel: Channel,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -183,19 +184,14 @@ pub struct Answer {
     pub request_sha256: String,
 }
 
-/// The host is about to execute.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Claim {
-    /// RFC 3339.
-    pub at: String,
-}
-
-/// How it ended.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Ended {
-    /// `executed`, `failed`, `expired`, `denied`.
+/// What the host notes once of the end of the answering (`decided`), before it acts on it, and once
+/// of the end of it all (`ended`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoteFile {
+    /// Where it stands.
     pub status: Status,
-    /// Why it failed.
+    /// Why, where no answer says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// RFC 3339.
@@ -210,6 +206,8 @@ pub enum Status {
     Pending,
     /// Yes, not executed yet.
     Approved,
+    /// The host executes it now.
+    Executing,
     /// No.
     Denied,
     /// Done.
@@ -227,6 +225,7 @@ impl std::fmt::Display for Status {
         f.write_str(match self {
             Self::Pending => "pending",
             Self::Approved => "approved",
+            Self::Executing => "executing",
             Self::Denied => "denied",
             Self::Executed => "executed",
             Self::Failed => "failed",
@@ -234,162 +233,4 @@ impl std::fmt::Display for Status {
             Self::Interrupted => "interrupted",
         })
     }
-}
-
-/// The folder of the approvals.
-#[derive(Debug)]
-pub struct Folder {
-    dir: Dir,
-}
-
-impl Folder {
-    /// Opens it; only its owner may look inside.
-    ///
-    /// # Errors
-    /// Where it cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, ApprovalError> {
-        Ok(Self { dir: state::private_dir(path)? })
-    }
-
-    /// Every approval, the newest first.
-    ///
-    /// # Errors
-    /// Where the folder cannot be read. A file that makes no sense is passed over with a warning.
-    pub fn list(&self, now: &str) -> Result<Vec<(ApprovalFile, Status)>, ApprovalError> {
-        let mut all = Vec::new();
-        for entry in self.dir.entries()? {
-            let name = entry?.file_name();
-            let id = name.to_str().and_then(|n| n.strip_suffix(".request.json"));
-            let Some(Ok(id)) = id.map(str::parse::<ApprovalId>) else { continue };
-            match self.show(&id, now) {
-                Ok(shown) => all.push((shown.0, shown.1)),
-                Err(error) => tracing::warn!(%id, %error, "an approval's file is passed over"),
-            }
-        }
-        all.sort_by(|(a, _), (b, _)| b.requested.cmp(&a.requested).then_with(|| a.id.cmp(&b.id)));
-        Ok(all)
-    }
-
-    /// One approval, where it stands, the answer, and the digest that an answer must carry.
-    ///
-    /// # Errors
-    /// Where there is none, or its file makes no sense.
-    pub fn show(
-        &self,
-        id: &ApprovalId,
-        now: &str,
-    ) -> Result<(ApprovalFile, Status, Option<Answer>, String), ApprovalError> {
-        let bytes = self
-            .read(&format!("{id}.request.json"))?
-            .ok_or_else(|| ApprovalError::Unknown(id.clone()))?;
-        let request: ApprovalFile = serde_json::from_slice(&bytes).map_err(io::Error::from)?;
-        let answer: Option<Answer> = self.parse(&format!("{id}.answer.json"))?;
-        let ended = self.ended(id)?;
-        let claim: Option<Claim> = self.parse(&format!("{id}.claim.json"))?;
-        let lapsed = request.expires.as_str() <= now;
-        let status = match (&ended, &claim, &answer) {
-            (Some(ended), _, _) => ended.status,
-            (None, Some(_), _) => Status::Interrupted,
-            (None, None, Some(answer)) if !answer.approve => Status::Denied,
-            (None, None, _) if lapsed => Status::Expired,
-            (None, None, Some(_)) => Status::Approved,
-            (None, None, None) => Status::Pending,
-        };
-        Ok((request, status, answer, hex(&Sha256::digest(&bytes))))
-    }
-
-    /// How an approval ended, if it has.
-    ///
-    /// # Errors
-    /// Where its file makes no sense.
-    pub fn ended(&self, id: &ApprovalId) -> Result<Option<Ended>, ApprovalError> {
-        self.parse(&format!("{id}.ended.json"))
-    }
-
-    /// A person's answer: once.
-    ///
-    /// # Errors
-    /// Where there is nothing to answer any more.
-    pub fn answer(
-        &self,
-        id: &ApprovalId,
-        approve: bool,
-        by: &str,
-        reason: Option<String>,
-        now: &str,
-    ) -> Result<ApprovalFile, ApprovalError> {
-        let (request, status, _, request_sha256) = self.show(id, now)?;
-        if status != Status::Pending {
-            return Err(ApprovalError::Over { id: id.clone(), status });
-        }
-        let answer =
-            Answer { approve, by: by.to_owned(), reason, at: now.to_owned(), request_sha256 };
-        match self.put(&format!("{id}.answer.json"), &answer) {
-            Ok(_) => Ok(request),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                let (_, status, ..) = self.show(id, now)?;
-                Err(ApprovalError::Over { id: id.clone(), status })
-            }
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    pub(super) fn put_request(&self, request: &ApprovalFile) -> io::Result<String> {
-        self.put(&format!("{}.request.json", request.id), request)
-    }
-
-    pub(super) fn put_claim(&self, id: &ApprovalId, claim: &Claim) -> io::Result<String> {
-        self.put(&format!("{id}.claim.json"), claim)
-    }
-
-    pub(super) fn put_ended(&self, id: &ApprovalId, ended: &Ended) -> io::Result<String> {
-        self.put(&format!("{id}.ended.json"), ended)
-    }
-
-    pub(super) fn answered(&self, id: &ApprovalId) -> Result<Option<Answer>, ApprovalError> {
-        self.parse(&format!("{id}.answer.json"))
-    }
-
-    fn parse<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ApprovalError> {
-        match self.read(name)? {
-            Some(bytes) => Ok(Some(serde_json::from_slice(&bytes).map_err(io::Error::from)?)),
-            None => Ok(None),
-        }
-    }
-
-    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        use io::Read as _;
-        let file = match self.dir.open(name) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        let mut bytes = Vec::new();
-        file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
-    }
-
-    /// Makes a file that was not there, whole and on the disk, and gives its digest.
-    fn put<T: Serialize>(&self, name: &str, value: &T) -> io::Result<String> {
-        let bytes = serde_json::to_vec_pretty(value)?;
-        let mut random = [0u8; 8];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let draft = format!(".{}.draft", hex(&random));
-        let mut file =
-            self.dir.open_with(&draft, state::private_file().write(true).create_new(true))?;
-        let made = file.write_all(&bytes).and_then(|()| file.sync_all()).and_then(|()| {
-            // A link, unlike a rename, fails where the name is taken.
-            self.dir.hard_link(&draft, &self.dir, name)
-        });
-        self.dir.remove_file(&draft)?;
-        made.map(|()| hex(&Sha256::digest(&bytes)))
-    }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}"); // Writing to a string does not fail.
-        hex
-    })
 }

@@ -4,11 +4,16 @@
 //! What is executed is the request in memory, so that no change of a file changes an effect. A
 //! request is answered once, executed at most once, and lapses.
 
+mod answers;
+mod approver;
 mod desk;
 mod file;
+mod folder;
+mod tally;
 
+pub use answers::{Answer, Answers, Approval, ApprovalError};
+pub use approver::{Approver, Channel, NotAnApprover};
 pub use desk::{Decided, Desk, Key, Settled, Ticket};
 pub use file::{
-    Answer, ApprovalError, ApprovalFile, BudgetFile, Claim, Ended, Folder, PlanFile, Status,
-    TargetFile,
+    AnswerFile, ApprovalFile, BudgetFile, NoteFile, PlanFile, Status, TargetFile, TermsFile,
 };

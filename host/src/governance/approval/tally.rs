@@ -1,0 +1,123 @@
+//! What the answers that have come amount to.
+
+use super::approver::may_approve;
+use super::file::AnswerFile;
+use crate::domain::decision::ApprovalTerms;
+use crate::domain::principal::Principal;
+
+/// The answers that count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Tally {
+    /// So many people still have to say yes.
+    Missing(u8),
+    /// Everybody whom the terms ask said yes.
+    Yes(Vec<AnswerFile>),
+    /// Somebody said no, which ends it whoever it was.
+    No(AnswerFile),
+    /// Somebody said yes to another request under this one's name.
+    Foreign(AnswerFile),
+}
+
+impl Tally {
+    /// Counts the answers to the request of that digest. A yes that the terms do not take counts as
+    /// none; how many are enough is never less than one.
+    pub(super) fn of(
+        terms: &ApprovalTerms,
+        requester: &Principal,
+        request_sha256: &str,
+        answers: &[AnswerFile],
+    ) -> Self {
+        if let Some(no) = answers.iter().find(|answer| !answer.approve) {
+            return Self::No(no.clone());
+        }
+        if let Some(yes) = answers.iter().find(|yes| yes.request_sha256 != request_sha256) {
+            return Self::Foreign(yes.clone());
+        }
+        let mut yes: Vec<AnswerFile> = Vec::new();
+        for answer in answers {
+            let has_reason = answer.reason.as_ref().is_some_and(|text| !text.trim().is_empty());
+            let counts = may_approve(terms, requester, &answer.by, answer.channel)
+                && (has_reason || !terms.reason_required)
+                && yes.iter().all(|other| other.by.key() != answer.by.key());
+            if counts {
+                yes.push(answer.clone());
+            }
+        }
+        let n_yes = u8::try_from(yes.len()).unwrap_or(u8::MAX);
+        match terms.approvers.max(1).saturating_sub(n_yes) {
+            0 => Self::Yes(yes),
+            missing => Self::Missing(missing),
+        }
+    }
+
+    /// People who still have to say yes.
+    pub(super) fn missing(&self, terms: &ApprovalTerms) -> u8 {
+        match self {
+            Self::Missing(missing) => *missing,
+            Self::Yes(_) => 0,
+            Self::No(_) | Self::Foreign(_) => terms.approvers.max(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::approver::Channel;
+    use super::*;
+
+    fn answer(text: &str) -> AnswerFile {
+        let mut words = text.split(' ');
+        let (word, by) = (words.next().unwrap(), words.next().unwrap());
+        AnswerFile {
+            approve: word != "no",
+            by: by.parse().unwrap(),
+            channel: Channel::Console,
+            reason: words.next().map(str::to_owned),
+            at: String::new(),
+            request_sha256: if word == "foreign" { "other" } else { "this" }.to_owned(),
+        }
+    }
+
+    #[test]
+    fn counts_people_and_not_answers() {
+        for (terms, answers, told) in [
+            ("0", "", "1 missing"),
+            ("1", "", "1 missing"),
+            ("1", "yes bob@x", "yes"),
+            ("2", "yes bob@x", "1 missing"),
+            ("2", "yes bob@x, yes Bob@x", "1 missing"),
+            ("2", "yes bob@x, yes eve@x", "yes"),
+            ("2", "yes bob@x, yes alice@x", "1 missing"),
+            ("1", "yes alice@x", "1 missing"),
+            ("1", "no alice@x", "no"),
+            ("1", "yes bob@x, no eve@x", "no"),
+            ("1", "foreign bob@x", "foreign"),
+            ("2", "yes bob@x, foreign eve@x", "foreign"),
+            ("1", "foreign bob@x, no eve@x", "no"),
+            ("1 reason", "yes bob@x", "1 missing"),
+            ("1 reason", "yes bob@x incident", "yes"),
+            ("1 reason", "no bob@x", "no"),
+        ] {
+            let terms = ApprovalTerms {
+                approvers: terms.split(' ').next().unwrap().parse().unwrap(),
+                reason_required: terms.ends_with("reason"),
+                requester_may_approve: true,
+                ..ApprovalTerms::default()
+            };
+            let alice = Principal {
+                subject: "alice".to_owned(),
+                groups: Vec::new(),
+                issuer: "x".to_owned(),
+            };
+            let given: Vec<_> =
+                answers.split(", ").filter(|text| !text.is_empty()).map(answer).collect();
+            let tally = match Tally::of(&terms, &alice, "this", &given) {
+                Tally::Missing(missing) => format!("{missing} missing"),
+                Tally::Yes(_) => "yes".to_owned(),
+                Tally::No(_) => "no".to_owned(),
+                Tally::Foreign(_) => "foreign".to_owned(),
+            };
+            assert_eq!(tally, told, "{answers} under {terms:?}");
+        }
+    }
+}
