@@ -384,7 +384,7 @@ impl Effects {
         let is_alike = |name: &str| {
             granted.contains(name) && allowed.contains(name) && looks_alike(place.as_str(), name)
         };
-        let found = match granted.literals() {
+        let found = match granted.literals().or_else(|| allowed.literals()) {
             Some(names) => {
                 let mut there = Vec::new();
                 let named = names.iter().filter(|name| is_alike(name)).take(ALIKE_MAX);

@@ -6,6 +6,7 @@ mod set;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::alike::looks_alike;
 use super::grant::Grants;
 use super::mode::{Mode, WriteMode};
 use super::name::ClusterName;
@@ -54,18 +55,33 @@ pub fn rights<'a>(
             }
             rights.guessed.extend(needs.guessed);
             rights.add(&grant, scope, mode, &needs.each);
+            let is_planned = capability.tier().writes() && capability.is_namespaced();
+            if is_planned && !needs.each.is_empty() {
+                rights.look_for_others(scope, mode);
+            }
         }
     }
     rights
 }
 
 impl Rights {
+    /// For the plan of a write, which names the granted namespaces that are easily taken for the one
+    /// that is meant.
+    fn look_for_others(&mut self, scope: &Scope, mode: &Mode) {
+        let Some(places) = places(scope, mode) else {
+            self.cluster.add(needs::NAMESPACES_LOOK, Names::Any);
+            return;
+        };
+        for place in &places {
+            if places.iter().any(|other| looks_alike(place, other)) {
+                let rights = self.namespaces.entry(place.clone()).or_default();
+                rights.add(needs::NAMESPACE_LOOK, Names::Any);
+            }
+        }
+    }
+
     fn add(&mut self, grant: &str, scope: &Scope, mode: &Mode, needs: &[Need]) {
-        let literals = scope.namespaces.literals().or_else(|| mode.namespaces.literals());
-        let places: Option<BTreeSet<String>> = literals.map(|names| {
-            let both = |n: &&String| scope.namespaces.contains(n) && mode.namespaces.contains(n);
-            names.iter().filter(both).cloned().collect()
-        });
+        let places = places(scope, mode);
         let all = scope.namespaces.is_all() && mode.namespaces.is_all();
         let is_namespaced = needs.iter().any(|need| need.namespaced);
         if places.is_none() && !all && is_namespaced {
@@ -74,13 +90,14 @@ impl Rights {
         }
         let names = literal_names(&scope.names);
         for need in needs {
-            let of = match (&need.names, &places) {
-                (needs::Narrowed::ByName, _) => names.clone(),
-                (needs::Narrowed::ByPlace, Some(places)) => Names::Only(places.clone()),
-                (needs::Narrowed::No, _) | (needs::Narrowed::ByPlace, None) => Names::Any,
+            // To Kubernetes' roles a namespace lies in itself.
+            let is_place = matches!(need.names, needs::Narrowed::ByPlace);
+            let of = match need.names {
+                needs::Narrowed::ByName => names.clone(),
+                needs::Narrowed::No | needs::Narrowed::ByPlace => Names::Any,
             };
             match &places {
-                Some(places) if need.namespaced => {
+                Some(places) if need.namespaced || is_place => {
                     for place in places {
                         let of_place = self.namespaces.entry(place.clone()).or_default();
                         of_place.add(need.right.clone(), of.clone());
@@ -90,6 +107,13 @@ impl Rights {
             }
         }
     }
+}
+
+/// The namespaces that both allow, where they are named one by one.
+fn places(scope: &Scope, mode: &Mode) -> Option<BTreeSet<String>> {
+    let literals = scope.namespaces.literals().or_else(|| mode.namespaces.literals());
+    let both = |n: &&String| scope.namespaces.contains(n) && mode.namespaces.contains(n);
+    literals.map(|names| names.iter().filter(both).cloned().collect())
 }
 
 fn literal_names(names: &Patterns) -> Names {

@@ -8,7 +8,7 @@ use crate::domain::kind::{KINDS, MACHINERY, OwnKind, likely_plural, own};
 use crate::domain::scope::Scope;
 
 /// An empty list may mean that there is no such namespace: the host looks.
-const NAMESPACE_LOOK: Right = Right::new("", "namespaces", "get");
+pub(super) const NAMESPACE_LOOK: Right = Right::new("", "namespaces", "get");
 
 /// Which namespaces match a pattern: the host looks.
 pub(super) const NAMESPACES_LOOK: Right = Right::new("", "namespaces", "list");
@@ -134,10 +134,10 @@ pub(super) fn needs(capability: Capability, scope: &Scope) -> Needs {
                 needs.one(Right::new("", "pods/log", "get"), true);
                 needs.one(Right::new("", "pods", "get"), true);
                 needs.list(PODS_LIST, true);
-            }
-            // Their selectors say which pods are theirs.
-            for kind in workloads() {
-                needs.workload(kind, &["get"]);
+                // Their selectors say which pods are theirs.
+                for kind in workloads() {
+                    needs.workload(kind, &["get"]);
+                }
             }
         }
         // Of events, the kinds of a grant are what they are about.

@@ -71,7 +71,6 @@ fn reading_needs_each_granted_kind_and_no_other() {
         Capability::KubernetesRead,
         [&["shop"], &["ConfigMap", "Node", "Namespace"], &["*"]],
         &[
-            "cluster: get namespaces {\"shop\"}",
             "cluster: list namespaces",
             "cluster: get nodes",
             "cluster: list nodes",
@@ -184,6 +183,28 @@ fn writes_need_what_they_change_and_what_they_look_at() {
     );
     check(Capability::KubernetesScale, [&["shop"], &["DaemonSet"], &["*"]], &[]);
     check(Capability::KubernetesPause, [&["shop"], &["StatefulSet"], &["*"]], &[]);
+}
+
+#[test]
+fn a_plan_looks_for_namespaces_that_are_easily_mistaken() {
+    let looks = |namespaces: &[&str]| {
+        let rights = of(Capability::KubernetesRestart, namespaces, &["Deployment"], &["*"]);
+        let mut lines = lines(&rights);
+        lines.retain(|line| line.ends_with(" namespaces"));
+        lines
+    };
+    assert_eq!(looks(&["shop", "bank"]), [""; 0]);
+    assert_eq!(
+        looks(&["shop", "shop-staging", "bank"]),
+        ["shop: get namespaces", "shop-staging: get namespaces"]
+    );
+    assert_eq!(looks(&["*"]), ["cluster: list namespaces"]);
+    assert_eq!(looks(&["shop-*"]), ["cluster: list namespaces"]);
+}
+
+#[test]
+fn logs_of_a_workload_are_logs_of_pods() {
+    check(Capability::KubernetesLogs, [&["shop"], &["Deployment"], &["*"]], &[]);
 }
 
 #[test]
