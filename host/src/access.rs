@@ -11,7 +11,7 @@ use crate::domain::capability::{Capability, Tier};
 use crate::domain::grant::Grants;
 use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::{Namespace, ObjectName, PluginId, ToolName};
-use crate::domain::rbac::{self, Right};
+use crate::domain::rbac::{self, Names, Right};
 use crate::domain::scope::{Patterns, Scope};
 use crate::governance::admission::Offer;
 
@@ -92,11 +92,13 @@ impl Permissions {
         if !scope.clusters.contains(cluster.as_str()) {
             return Some(format!("`{key}.clusters` does not cover `{cluster}`"));
         }
-        if let Some(namespace) = namespace.as_ref().map(Namespace::as_str) {
+        // What it reaches may lie in none, and then it does not matter which is meant.
+        let namespace = namespace.as_ref().filter(|_| capability.is_namespaced());
+        if let Some(namespace) = namespace.map(Namespace::as_str) {
             if !self.mode.namespaces.contains(namespace) {
                 return Some(format!("`mode.namespaces` does not cover `{namespace}`"));
             }
-            if capability != Capability::KubernetesCordon && !scope.namespaces.contains(namespace) {
+            if !scope.namespaces.contains(namespace) {
                 return Some(format!("`{key}.namespaces` does not cover `{namespace}`"));
             }
         }
@@ -122,11 +124,12 @@ impl Permissions {
         grants.give(capability, scope);
         let plugin = offered.offer.plugin.as_str();
         let needed = rbac::rights(&question.cluster, &self.mode, [(plugin, &grants)].into_iter());
-        let everywhere = needed.cluster.iter().map(|(right, _)| (None, right));
+        let everywhere = needed.cluster.iter().map(|right| (None, right));
         let here = needed.namespaces.values().flat_map(rbac::RightSet::iter);
-        let here = here.map(|(right, _)| (question.namespace.as_ref(), right));
-        for (namespace, right) in everywhere.chain(here) {
-            match self.rights.has(&question.cluster, namespace, right).await {
+        let here = here.map(|right| (question.namespace.as_ref(), right));
+        for (namespace, (right, names)) in everywhere.chain(here) {
+            let name = one_of(names, question.name.as_ref());
+            match self.rights.has(&question.cluster, namespace, right, name).await {
                 Ok(true) => {}
                 Ok(false) => permission.missing_rights.push(told(right)),
                 Err(error) => {
@@ -145,6 +148,14 @@ impl Permissions {
             ));
         }
     }
+}
+
+/// The object that a right is asked about, where it is for some only: the one that is meant, or the
+/// first, since a role has them all.
+fn one_of<'a>(names: &'a Names, meant: Option<&'a ObjectName>) -> Option<&'a str> {
+    let Names::Only(names) = names else { return None };
+    let meant = meant.map(ObjectName::as_str).filter(|meant| names.contains(*meant));
+    meant.or_else(|| names.first().map(String::as_str))
 }
 
 fn told(right: &Right) -> String {
@@ -188,15 +199,41 @@ mod tests {
             _cluster: &ClusterName,
             _namespace: Option<&Namespace>,
             right: &Right,
+            _name: Option<&str>,
         ) -> Result<bool, CapabilityError> {
             Ok(right.verb != "patch")
         }
     }
 
+    /// An account that may get and patch one object.
+    struct OnlyWeb;
+
+    #[async_trait]
+    impl Rights for OnlyWeb {
+        async fn has(
+            &self,
+            _cluster: &ClusterName,
+            _namespace: Option<&Namespace>,
+            right: &Right,
+            name: Option<&str>,
+        ) -> Result<bool, CapabilityError> {
+            Ok(!matches!(right.verb, "get" | "patch") || name == Some("web"))
+        }
+    }
+
     fn permissions(mode: Mode, capability: Capability, namespaces: &str) -> Permissions {
-        let permissions = Permissions::new(mode, true, Arc::new(NoPatch));
-        let scope =
-            Scope { namespaces: Patterns::new([namespaces.to_owned()]).unwrap(), ..Scope::all() };
+        let namespaces = Patterns::new([namespaces.to_owned()]).unwrap();
+        let scope = Scope { namespaces, ..Scope::all() };
+        with_rights(mode, capability, scope, Arc::new(NoPatch))
+    }
+
+    fn with_rights(
+        mode: Mode,
+        capability: Capability,
+        scope: Scope,
+        rights: Arc<dyn Rights>,
+    ) -> Permissions {
+        let permissions = Permissions::new(mode, true, rights);
         let mut grants = Grants::default();
         grants.give(capability, scope);
         let offer = Offer {
@@ -209,6 +246,35 @@ mod tests {
         let offered = Offered { offer: Arc::new(offer), grants: Arc::new(grants) };
         permissions.learn(BTreeMap::from([("tool".parse().unwrap(), offered)]));
         permissions
+    }
+
+    #[tokio::test]
+    async fn rights_for_some_objects_are_asked_about_these() {
+        let mode = || Mode { read_only: false, ..Mode::default() };
+        let of = |names: &[&str]| {
+            let scope = Scope {
+                namespaces: Patterns::new(["shop".to_owned()]).unwrap(),
+                kinds: Patterns::new(["Deployment".to_owned()]).unwrap(),
+                names: Patterns::new(names.iter().map(ToString::to_string)).unwrap(),
+                ..Scope::all()
+            };
+            with_rights(mode(), Capability::KubernetesRestart, scope, Arc::new(OnlyWeb))
+        };
+        for (names, allows) in [(&["web"][..], true), (&["api", "web"], false), (&["*"], false)] {
+            let permission = first(&of(names), "shop").await;
+            assert_eq!(permission.allows(), allows, "{names:?}: {permission:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_lies_in_no_namespace_may_be_used_from_any() {
+        for capability in [Capability::Access, Capability::KubernetesCordon] {
+            let mode = Mode { read_only: false, ..Mode::default() };
+            let scope = Scope { namespaces: Patterns::default(), ..Scope::all() };
+            let rights = Arc::new(OnlyWeb);
+            let permission = first(&with_rights(mode, capability, scope, rights), "shop").await;
+            assert!(permission.granted, "{capability}: {permission:?}");
+        }
     }
 
     async fn first(permissions: &Permissions, namespace: &str) -> Permission {

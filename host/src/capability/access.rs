@@ -11,12 +11,14 @@ use crate::domain::rbac::Right;
 /// Asks an API server what the host's own account may do.
 #[async_trait]
 pub trait Rights: Send + Sync + 'static {
-    /// Whether the account has the right, in a namespace or in the whole cluster. Nothing is done.
+    /// Whether the account has the right, in a namespace or in the whole cluster, for one object or
+    /// for every one. Nothing is done.
     async fn has(
         &self,
         cluster: &ClusterName,
         namespace: Option<&Namespace>,
         right: &Right,
+        name: Option<&str>,
     ) -> Result<bool, CapabilityError>;
 }
 

@@ -67,27 +67,6 @@ fn capability(name: &str, path: &KeyPath, document: &mut Document<'_>) -> Option
     }
 }
 
-/// Whether what the capability reaches lies in namespaces: then the operator has to say in which.
-fn is_namespaced(capability: Capability) -> bool {
-    match capability {
-        Capability::KubernetesLogs
-        | Capability::KubernetesEvents
-        | Capability::KubernetesRead
-        | Capability::KubernetesMetrics
-        | Capability::KubernetesSecretValues
-        | Capability::KubernetesRestart
-        | Capability::KubernetesScale
-        | Capability::KubernetesRollback
-        | Capability::KubernetesPause
-        | Capability::KubernetesDeletePod => true,
-        Capability::KubernetesCordon
-        | Capability::Access
-        | Capability::Progress
-        | Capability::Log
-        | Capability::Config => false,
-    }
-}
-
 fn scope(
     raw: &RawGrant,
     capability: Capability,
@@ -109,7 +88,7 @@ fn scope(
         (_, kinds) => axis("kinds", kinds, Axis::Kinds(capability)),
     };
     let names = axis("names", names, Axis::Names);
-    if namespaces.is_none() && is_namespaced(capability) {
+    if namespaces.is_none() && capability.is_namespaced() {
         let text = format!("it is not said where the plugin may {}", capability.words());
         let hint = "list namespaces, `*` for any letters; `namespaces = [\"*\"]` means all";
         document.problem(&path.key("namespaces"), text, hint);

@@ -156,6 +156,25 @@ impl Capability {
         }
     }
 
+    /// Whether what it reaches lies in namespaces: then a grant says in which.
+    pub fn is_namespaced(self) -> bool {
+        match self {
+            Self::KubernetesLogs
+            | Self::KubernetesEvents
+            | Self::KubernetesRead
+            | Self::KubernetesMetrics
+            | Self::KubernetesSecretValues
+            | Self::KubernetesRestart
+            | Self::KubernetesScale
+            | Self::KubernetesRollback
+            | Self::KubernetesPause
+            | Self::KubernetesDeletePod => true,
+            Self::KubernetesCordon | Self::Access | Self::Progress | Self::Log | Self::Config => {
+                false
+            }
+        }
+    }
+
     /// Whether the operator must grant it. Ambient ones reach nothing but the call itself.
     pub fn needs_grant(self) -> bool {
         self.tier() != Tier::Ambient

@@ -32,6 +32,7 @@ impl Rights for Clusters {
         cluster: &ClusterName,
         namespace: Option<&Namespace>,
         right: &Right,
+        name: Option<&str>,
     ) -> Result<bool, CapabilityError> {
         let (resource, subresource) = match right.resource.split_once('/') {
             Some((resource, subresource)) => (resource, Some(subresource)),
@@ -46,6 +47,7 @@ impl Rights for Clusters {
                 "group": right.group,
                 "resource": resource,
                 "subresource": subresource,
+                "name": name,
             } },
         });
         let about = About::list("access review", None);
