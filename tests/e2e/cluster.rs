@@ -1,6 +1,7 @@
 //! The cluster that `cargo xtask e2e` told of: how it is reached, by the tests themselves and by a
 //! house under test.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,6 +96,17 @@ impl Cluster {
         // Those of other tests are many; and the last line may be under way.
         let lines = text.lines().filter(|line| line.contains(word));
         lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect()
+    }
+
+    /// The requests of a user that the API server has answered, or begun to, oldest first.
+    pub(crate) fn audited_of(&self, user: &str) -> Vec<Value> {
+        let mut known = BTreeSet::new();
+        let mut events = self.audited_about(user);
+        // One that lasts is recorded at its beginning and at its end.
+        events.retain(|event| {
+            event["user"]["username"] == user && known.insert(event["auditID"].to_string())
+        });
+        events
     }
 }
 

@@ -21,6 +21,7 @@ mod parity;
 #[path = "../it/program.rs"]
 #[allow(dead_code, reason = "the tests that want no cluster use the rest of it")]
 mod program;
+mod rbac;
 mod reading;
 mod scale;
 mod space;

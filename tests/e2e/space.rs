@@ -65,6 +65,16 @@ impl Space {
         changed.unwrap_or_else(|error| panic!("could not change `{name}`: {error}"));
     }
 
+    /// What an object in no namespace says of itself to go when this namespace goes.
+    pub(crate) async fn owner(&self) -> Value {
+        let all: Api<Namespace> = Api::all(self.cluster.client.clone());
+        let namespace = all.get(&self.name).await.expect("the namespace is there");
+        json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "name": self.name, "uid": namespace.metadata.uid,
+        })
+    }
+
     /// Requests for objects of a kind in this namespace, or for those that lie in none.
     pub(crate) async fn objects(&self, api_version: &str, kind: &str) -> Api<DynamicObject> {
         self.cluster.objects(api_version, kind, &self.name).await

@@ -17,7 +17,8 @@ pub struct Record {
 }
 
 impl Record {
-    pub(crate) fn of(folder: &Path) -> Self {
+    /// The one in a folder.
+    pub fn of(folder: &Path) -> Self {
         Self { file: folder.join(FILE) }
     }
 
