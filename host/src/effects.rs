@@ -21,13 +21,18 @@ use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::Namespace;
 use crate::domain::scope::Target;
 use crate::domain::write::Plan;
-use crate::governance::approval::{ApprovalError, Decided, Desk, Key, Settled, Status, Ticket};
+use crate::governance::approval::{
+    ApprovalError, Decided, Desk, Key, Orphan, Settled, Status, Ticket, step,
+};
 use crate::governance::audit::{ApprovalRecord, AuditLog, Stage};
 use crate::governance::policy::{Policy, Question};
 
 /// How often the answers are looked for while a request waits. A person does not notice it, and a
 /// look is one failed `open` per request.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often dropped answers are looked for while nothing waits: they only have to be refused.
+const IDLE_LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long who asks again waits for an execution that has begun: two requests to a cluster at
 /// their deadline, and the records around them.
@@ -83,7 +88,11 @@ impl Effects {
     /// Executes what is approved until told to stop; what has begun by then is finished, and what
     /// still waits for an answer lapses.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        self.sweep().await;
         while !stop.is_cancelled() {
+            if self.desk.is_dusty() {
+                self.sweep().await;
+            }
             if self.desk.has_pending() {
                 for decided in self.at_desk(Desk::collect).await.unwrap_or_default() {
                     let this = Arc::clone(&self);
@@ -95,15 +104,35 @@ impl Effects {
                 }
             } else {
                 tokio::select! {
-                    () = self.submitted.notified() => {}
+                    () = self.submitted.notified() => continue,
+                    () = tokio::time::sleep(IDLE_LOOK_EVERY) => {}
                     () = stop.cancelled() => {}
                 }
+                let _ = self.at_desk(Desk::take_dropped).await; // A panic is in the log.
             }
         }
         self.tasks.close();
         self.tasks.wait().await;
         for lapsed in self.at_desk(Desk::close).await.unwrap_or_default() {
             self.decided(lapsed).await;
+        }
+    }
+
+    /// Tidies up after processes that are gone, and puts on record what became of their requests.
+    async fn sweep(&self) {
+        for Orphan { request, status } in self.at_desk(Desk::sweep).await.unwrap_or_default() {
+            let (id, principal) = (&request.id, &request.principal);
+            tracing::warn!(%id, %principal, %status, "a request ended with the process that held it");
+            let reason = Some("the process that held it is gone".to_owned());
+            let decision = Stage::ApprovalDecided {
+                write: ApprovalRecord::from(&request),
+                decision: status.to_string(),
+                by: None,
+                reason,
+            };
+            if let Err(error) = self.audit.record(&request.call, decision, true).await {
+                tracing::error!(%error, %id, "the end of a request is not on record");
+            }
         }
     }
 
@@ -145,6 +174,7 @@ impl Effects {
             }
             return;
         }
+        step(&ticket.id, "decision-recorded");
         let result = match recorded {
             Ok(()) => self.execute(Some(&ticket), &ticket.request, &ticket.plan).await,
             Err(error) => Err(not_recorded(&error)),
@@ -177,11 +207,15 @@ impl Effects {
             .record(&call, Stage::Intent(write.clone()), true)
             .await
             .map_err(|error| not_recorded(&error))?;
+        let took_step = |name| ticket.inspect(|ticket| step(&ticket.id, name));
+        took_step("intended");
         let done = self.writer.execute(plan).await;
+        took_step("executed");
         let result = done.as_ref().map_or_else(ToString::to_string, |()| "done".to_owned());
         if let Err(error) = self.audit.record(&call, Stage::Effect { write, result }, true).await {
             tracing::error!(%error, %call, "what came of a write is not on record; its intent is");
         }
+        took_step("effect-recorded");
         done
     }
 
@@ -240,6 +274,7 @@ impl Effects {
             self.at_desk(move |desk| desk.withdraw(&key, &id)).await?;
             return Err(not_recorded(&error));
         }
+        step(&ticket.id, "requested");
         self.submitted.notify_one();
         let Ticket { id, plan, expires, .. } = ticket;
         Ok(WriteOutcome::ApprovalRequired { id, expires, plan, is_first_reason: false })

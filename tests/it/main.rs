@@ -15,6 +15,7 @@
 )]
 
 mod approval;
+mod attacks;
 mod audit;
 mod bounds;
 mod cancel;
@@ -22,10 +23,12 @@ mod cli;
 mod cli_calls;
 mod clients;
 mod compiled;
+mod desk;
 mod fairness;
 mod faults;
 mod grants;
 mod investigation;
+mod killed;
 mod limits;
 mod logs;
 mod program;

@@ -208,6 +208,8 @@ pub enum ApprovalsCommand {
         /// The approval, as `toolgate approvals list` shows it
         id: ApprovalId,
     },
+    /// Show each request as it comes, and what becomes of it, until interrupted
+    Watch,
     /// Say yes: the host does what is shown, once
     Approve {
         /// The approval, as `toolgate approvals list` shows it

@@ -108,6 +108,7 @@ changed since. No tool can answer.";
 pub(super) const APPROVALS_EXAMPLES: &str = "\
 Examples:
   toolgate approvals list
+  toolgate approvals watch --json
   toolgate approvals show 7q2m9xk4
   toolgate approvals approve 7q2m9xk4 --reason 'incident 4711'
   toolgate approvals deny 7q2m9xk4 --reason 'wait for the rollout'";

@@ -1,13 +1,15 @@
 //! `toolgate approvals`: a person's answer. Everything shown is a typed fact, made by the host; what
 //! a caller said stands in quotation marks.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Answer, Desk};
+use super::{Answer, Desk, block_on, interrupted};
 use crate::cli::args::ApprovalsCommand;
 use crate::cli::complaint::Complaint;
 use crate::cli::table::{Cell, Table, Tone, printable};
@@ -19,12 +21,19 @@ use crate::governance::approval::{
 };
 use crate::wiring::APPROVALS_DIR;
 
+/// How often a watcher looks: what a person does not notice.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
 pub(super) fn run(desk: &Desk, command: ApprovalsCommand) -> Answer {
     let folder = state_dir(desk)?.join(APPROVALS_DIR);
     let answers = Answers::open(&folder, Arc::new(jiff::Timestamp::now))?;
     match command {
         ApprovalsCommand::List { all } => list(desk, &answers, all),
         ApprovalsCommand::Show { id } => show(desk, &answers.find(&id)?),
+        ApprovalsCommand::Watch => {
+            block_on(watch(desk, &answers))?;
+            Ok(ExitCode::SUCCESS)
+        }
         ApprovalsCommand::Approve { id, reason } => answer(desk, &answers, &id, true, reason),
         ApprovalsCommand::Deny { id, reason } => answer(desk, &answers, &id, false, reason),
     }
@@ -78,6 +87,56 @@ fn list(desk: &Desk, answers: &Answers, over_too: bool) -> Answer {
     }
     desk.console.table(&table)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells of what waits now, and then of every change.
+async fn watch(desk: &Desk, answers: &Answers) -> Result<(), Complaint> {
+    let mut stop = std::pin::pin!(interrupted());
+    let mut seen: Option<BTreeMap<String, (Status, usize)>> = None;
+    loop {
+        let all = answers.list()?;
+        let now = |approval: &Approval| (approval.status, approval.answers.len());
+        for approval in all.iter().rev() {
+            let is_news = match &seen {
+                None => approval.status == Status::Pending,
+                Some(seen) => seen.get(&approval.request.id) != Some(&now(approval)),
+            };
+            if is_news {
+                tell(desk, approval)?;
+            }
+        }
+        seen = Some(all.iter().map(|a| (a.request.id.clone(), now(a))).collect());
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = &mut stop => return Ok(()),
+        }
+    }
+}
+
+/// One change, in one line.
+fn tell(desk: &Desk, approval: &Approval) -> std::io::Result<()> {
+    if desk.console.is_json() {
+        return desk.console.json(&json!(approval));
+    }
+    let Approval { request, status, answers, missing, .. } = approval;
+    let last = answers.last().filter(|_| *status != Status::Expired);
+    let by = last.map(|answer| format!(", {} by {}", word(answer.approve), answer.by));
+    let missing = match status {
+        Status::Pending => format!(", {missing} yes missing"),
+        _ => String::new(),
+    };
+    let told = format!("{}{}{missing}", what(request), by.unwrap_or_default());
+    let status = tone(*status).paint(&format!("{:<11}", status.to_string()));
+    writeln!(
+        desk.console.out(),
+        "{} {status} {}",
+        Tone::Strong.paint(&printable(&request.id)),
+        printable(&told)
+    )
+}
+
+fn word(approve: bool) -> &'static str {
+    if approve { "approved" } else { "denied" }
 }
 
 fn what(request: &ApprovalFile) -> String {
@@ -202,7 +261,7 @@ fn screen(approval: &Approval) -> Vec<String> {
         lines.push(String::new());
     }
     for AnswerFile { approve, by, reason, at, .. } in answers {
-        let word = if *approve { "approved" } else { "denied" };
+        let word = word(*approve);
         let reason = reason.as_ref().map(|r| format!(": “{r}”")).unwrap_or_default();
         lines.push(printable(&format!("{word} by {by} at {at}{reason}")));
     }
@@ -225,7 +284,7 @@ fn answer(
     let digest = answers.find(id)?.request_sha256;
     let reply = Reply { approve, by, channel: Channel::CommandLine, reason };
     let Approval { request, missing, status, .. } = answers.answer(id, &digest, reply)?;
-    let word = if approve { "approved" } else { "denied" };
+    let word = word(approve);
     if desk.console.is_json() {
         let told = json!({"id": id.as_str(), "answer": word, "missing": missing, "status": status});
         desk.console.json(&told)?;

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::answers::{ApprovalError, whole_seconds};
+use super::answers::{Answers, ApprovalError, whole_seconds};
+use super::dropped::DropFolder;
 use super::file::{AnswerFile, ApprovalFile, NoteFile, PlanFile, Status, TermsFile};
 use super::folder::{Folder, Presence};
+use super::sweep::Orphan;
 use super::tally::Tally;
 use crate::capability::{CapabilityError, Clock, WriteRequest};
 use crate::domain::decision::{ApprovalTerms, Rule};
@@ -25,7 +27,10 @@ const PENDING_MAX: usize = 100;
 const EXPIRED: &str = "nobody answered the request in time; ask again to make a new one";
 const FOREIGN: &str = "the approval does not belong to this request";
 const ELSEWHERE: &str = "the request was ended by another process";
-const GONE: &str = "the server that held the request ended";
+pub(super) const GONE: &str = "the server that held the request ended";
+
+/// How often what ended long ago is looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
 /// The longest that a request waits, whatever the terms say: a cluster of yesterday is another one.
 const EXPIRES_AFTER_MAX: Duration = Duration::from_hours(24);
@@ -138,6 +143,9 @@ pub struct Desk {
     instance: String,
     clock: Arc<dyn Clock>,
     tickets: Mutex<BTreeMap<Key, Ticket>>,
+    answers: Answers,
+    dropped: DropFolder,
+    swept: Mutex<Timestamp>,
     /// Shows whoever answers that there is a process to act on it.
     _presence: Presence,
 }
@@ -154,7 +162,49 @@ impl Desk {
     ) -> Result<Self, ApprovalError> {
         let folder = Folder::open(path)?;
         let presence = folder.appear(&instance)?;
-        Ok(Self { folder, instance, clock, tickets: Mutex::default(), _presence: presence })
+        let answers = Answers::open(path, Arc::clone(&clock))?;
+        let dropped = DropFolder::open(&folder, &instance)?;
+        let swept = Mutex::new(clock.now());
+        Ok(Self {
+            folder,
+            instance,
+            clock,
+            tickets: Mutex::default(),
+            answers,
+            dropped,
+            swept,
+            _presence: presence,
+        })
+    }
+
+    /// Ends what processes held that are gone, and removes what ended long ago. What goes wrong is
+    /// for the log: a request that lapsed is no reason to hold no others.
+    pub fn sweep(&self) -> Vec<Orphan> {
+        let now = self.clock.now();
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        let pruned = self.folder.prune(now).map(drop);
+        let cleared = self.folder.remove_litter(now).and(self.dropped.sweep(&self.folder));
+        if let Err(error) = pruned.and(cleared) {
+            tracing::warn!(%error, "old approvals cannot be removed");
+        }
+        self.folder.end_orphans(now).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what a dead process held cannot be ended");
+            Vec::new()
+        })
+    }
+
+    /// Whether it is time to sweep again.
+    pub fn is_dusty(&self) -> bool {
+        let swept = *self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let every = SignedDuration::try_from(SWEEP_EVERY).unwrap_or_default();
+        self.clock.now().duration_since(swept) >= every
+    }
+
+    /// Answers with what scripts have dropped.
+    pub fn take_dropped(&self) {
+        if let Err(error) = self.dropped.take(&self.answers) {
+            tracing::warn!(%error, "dropped answers cannot be taken");
+        }
     }
 
     /// The request that is under way for the key, or the end of one that is not long over.
@@ -223,6 +273,7 @@ impl Desk {
             expires: whole_seconds(expires),
         };
         let request_sha256 = self.folder.put_request(&file)?;
+        step(&id, "shown");
         let settled = Settled::Pending;
         let ticket = Ticket {
             id,
@@ -243,6 +294,7 @@ impl Desk {
     /// only after its claim is on the disk: a second process, or this one restarted, cannot execute
     /// it again.
     pub fn collect(&self) -> Vec<Decided> {
+        self.take_dropped();
         let now = self.clock.now();
         let mut decided = Vec::new();
         for ticket in self.lock().values_mut().filter(|t| t.settled == Settled::Pending) {
@@ -267,6 +319,7 @@ impl Desk {
             Tally::Foreign(yes) => (Status::Failed, Some(FOREIGN), vec![yes]),
             Tally::Yes(yes) => (Status::Approved, None, yes),
         };
+        step(&ticket.id, "answered");
         match self.decide(&ticket.id, status, why) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -277,6 +330,7 @@ impl Desk {
         if status != Status::Approved {
             return Ok(Some(ticket.refuse(status, why, &answers)));
         }
+        step(&ticket.id, "decided");
         // From here on nobody is told that a no has come in time. One that came since the look did.
         if let Tally::No(no) = self.tally(ticket) {
             self.end(&ticket.id, Status::Denied, None)?;
@@ -309,6 +363,7 @@ impl Desk {
         if let Err(error) = self.end(&ticket.id, status, detail) {
             tracing::error!(id = %ticket.id, %error, "the end of an approval cannot be noted");
         }
+        step(&ticket.id, "ended");
         ticket.settled = match done {
             Ok(()) => Settled::Executed(now),
             // The object is another than the one in the plan: nothing was sent, or it was refused.
@@ -359,9 +414,14 @@ impl Desk {
     }
 }
 
-fn lapse(terms: &ApprovalTerms) -> jiff::SignedDuration {
+/// Tells the log how far a request has come.
+pub fn step(id: &ApprovalId, step: &'static str) {
+    tracing::debug!(target: "toolgate::approval", %id, step, "a request went on");
+}
+
+fn lapse(terms: &ApprovalTerms) -> SignedDuration {
     let lapse = terms.expires_after.min(EXPIRES_AFTER_MAX);
-    jiff::SignedDuration::try_from(lapse).unwrap_or_default()
+    SignedDuration::try_from(lapse).unwrap_or_default()
 }
 
 /// 80 random bits, in letters that a person can read aloud.

@@ -9,8 +9,10 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use cap_std::fs::{Dir, OpenOptions};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -63,9 +65,46 @@ impl Folder {
         Ok(ids)
     }
 
+    /// The names of everything.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in self.dir.entries()? {
+            names.extend(entry?.file_name().to_str().map(str::to_owned));
+        }
+        Ok(names)
+    }
+
+    /// A folder inside of this one.
+    pub(super) fn subfolder(&self, name: &str) -> io::Result<Dir> {
+        state::private_subdir(&self.dir, name)
+    }
+
+    /// Removes all of an approval. The request first: without one, the rest means nothing.
+    pub(super) fn remove(&self, id: &ApprovalId) -> io::Result<()> {
+        self.remove_file(&request_name(id))?;
+        found(self.dir.remove_dir_all(answers_name(id)))?;
+        self.remove_file(&decided_name(id))?;
+        self.remove_file(&ended_name(id))
+    }
+
+    /// Removes a file that may be gone already.
+    pub(super) fn remove_file(&self, name: &str) -> io::Result<()> {
+        found(self.dir.remove_file(name)).map(drop)
+    }
+
+    /// Whether a file was written so long ago.
+    pub(super) fn is_older(&self, name: &str, now: Timestamp, age: Duration) -> bool {
+        let written = self.dir.symlink_metadata(name).and_then(|found| found.modified());
+        let written = written.ok().and_then(|at| Timestamp::try_from(at.into_std()).ok());
+        let age = SignedDuration::try_from(age).unwrap_or_default();
+        written.is_some_and(|written| now.duration_since(written) > age)
+    }
+
     /// A request, and the digest that an answer must carry.
     pub(super) fn request(&self, id: &ApprovalId) -> io::Result<Option<(ApprovalFile, String)>> {
-        let Some(bytes) = read(&self.dir, &request_name(id))? else { return Ok(None) };
+        let Some(bytes) = read(&self.dir, &request_name(id), FILE_BYTES_MAX)? else {
+            return Ok(None);
+        };
         let request = serde_json::from_slice(&bytes)?;
         Ok(Some((request, hex(&Sha256::digest(&bytes)))))
     }
@@ -171,10 +210,15 @@ fn alive_name(instance: &str) -> String {
     format!("{instance}.alive")
 }
 
-fn draft_name() -> io::Result<String> {
+/// A name that nobody else has.
+pub(super) fn random_name() -> io::Result<String> {
     let mut random = [0u8; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    Ok(format!(".{}.draft", hex(&random)))
+    Ok(hex(&random))
+}
+
+fn draft_name() -> io::Result<String> {
+    Ok(format!(".{}.draft", random_name()?))
 }
 
 fn private_new() -> &'static OpenOptions {
@@ -195,21 +239,31 @@ fn found<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 fn parse<T: DeserializeOwned>(dir: &Dir, name: &str) -> io::Result<Option<T>> {
-    let Some(bytes) = read(dir, name)? else { return Ok(None) };
+    let Some(bytes) = read(dir, name, FILE_BYTES_MAX)? else { return Ok(None) };
     serde_json::from_slice(&bytes)
         .map(Some)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("`{name}`: {error}")))
 }
 
+/// What stands in a file that somebody else wrote.
+pub(super) fn parse_strict<T: DeserializeOwned>(
+    dir: &Dir,
+    name: &str,
+    bytes_max: u64,
+) -> io::Result<T> {
+    let bytes = read(dir, name, bytes_max)?.ok_or(io::ErrorKind::NotFound)?;
+    serde_json::from_slice(&bytes).map_err(io::Error::from)
+}
+
 /// Reads a file that is one: opening a pipe would wait for its other end.
-fn read(dir: &Dir, name: &str) -> io::Result<Option<Vec<u8>>> {
-    let Some(found_file) = found(dir.symlink_metadata(name))? else { return Ok(None) };
-    if !found_file.is_file() || found_file.len() > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("`{name}` is no file of at most 256 KiB")));
+fn read(dir: &Dir, name: &str, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(there) = found(dir.symlink_metadata(name))? else { return Ok(None) };
+    if !there.is_file() || there.len() > bytes_max {
+        return Err(io::Error::other(format!("it is no file of at most {bytes_max} bytes")));
     }
     let Some(file) = found(dir.open(name))? else { return Ok(None) };
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    file.take(bytes_max).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }
 

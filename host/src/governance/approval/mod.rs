@@ -7,13 +7,16 @@
 mod answers;
 mod approver;
 mod desk;
+mod dropped;
 mod file;
 mod folder;
+mod sweep;
 mod tally;
 
 pub use answers::{Answer, Answers, Approval, ApprovalError};
 pub use approver::{Approver, Channel, NotAnApprover};
-pub use desk::{Decided, Desk, Key, Settled, Ticket};
+pub use desk::{Decided, Desk, Key, Settled, Ticket, step};
 pub use file::{
     AnswerFile, ApprovalFile, BudgetFile, NoteFile, PlanFile, Status, TargetFile, TermsFile,
 };
+pub use sweep::Orphan;

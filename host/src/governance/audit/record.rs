@@ -7,6 +7,7 @@ use crate::domain::decision::Rule;
 use crate::domain::scope::Target;
 use crate::domain::subject::{Completed, Subject};
 use crate::domain::write::Plan;
+use crate::governance::approval::ApprovalFile;
 
 /// The version of the format.
 pub const SCHEMA: &str = "toolgate.audit/1";
@@ -326,6 +327,32 @@ impl ApprovalRecord {
             uid: plan.uid.clone(),
             generation: plan.version.generation(),
             content: plan.version.content().map(str::to_owned),
+        }
+    }
+}
+
+impl From<&ApprovalFile> for ApprovalRecord {
+    /// What another process held, as its file tells it.
+    fn from(file: &ApprovalFile) -> Self {
+        let plan = &file.plan;
+        Self {
+            approval: Some(file.id.clone()),
+            principal: file.principal.clone(),
+            plugin: file.plugin.clone(),
+            digest: file.digest.clone(),
+            rule: Some(file.rule.clone()),
+            verb: plan.verb.clone(),
+            replicas: plan.replicas,
+            revision: plan.revision,
+            target: TargetRecord {
+                cluster: plan.target.cluster.clone(),
+                namespace: plan.target.namespace.clone(),
+                kind: plan.target.kind.clone(),
+                name: Some(plan.target.name.clone()),
+            },
+            uid: plan.uid.clone(),
+            generation: plan.generation,
+            content: plan.content.clone(),
         }
     }
 }

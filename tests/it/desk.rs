@@ -1,0 +1,569 @@
+//! The desk alone: what an answer has to be to count, whoever forges one, and a model of its states.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use toolgate::capability::{CapabilityError, Clock, WriteRequest};
+use toolgate::domain::decision::{ApprovalTerms, Rule};
+use toolgate::domain::name::ApprovalId;
+use toolgate::domain::principal::Principal;
+use toolgate::domain::scope::{Patterns, Scope};
+use toolgate::domain::write::{Body, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget};
+use toolgate::governance::approval::{
+    Answer, Answers, ApprovalError, Approver, Channel, Desk, Key, Settled, Status, Ticket,
+};
+
+/// Who asks for the n-th deployment.
+pub(crate) fn request(who: &str, name: &str) -> WriteRequest {
+    WriteRequest {
+        call: "call000000000001".parse().unwrap(),
+        principal: Principal::local(who),
+        plugin: "remediation".parse().unwrap(),
+        digest: "0".repeat(64),
+        tool: "restart_deployment".parse().unwrap(),
+        verb: Verb::Restart,
+        target: WriteTarget::Workload(WorkloadRef {
+            cluster: "demo".parse().unwrap(),
+            kind: WorkloadKind::Deployment,
+            namespace: "shop".parse().unwrap(),
+            name: name.parse().unwrap(),
+        }),
+        scope: Scope {
+            clusters: Patterns::all(),
+            namespaces: Patterns::all(),
+            kinds: Patterns::all(),
+            names: Patterns::all(),
+        },
+        reason: None,
+    }
+}
+
+pub(crate) fn plan(request: &WriteRequest) -> Plan {
+    Plan {
+        verb: request.verb,
+        target: request.target.clone(),
+        uid: "u1".to_owned(),
+        version: Version::Generation(3),
+        changes: Vec::new(),
+        pods: Vec::new(),
+        pods_total: 0,
+        replicas_left: None,
+        budgets: Vec::new(),
+        warnings: Vec::new(),
+        owner: None,
+        body: Body::new("{}"),
+    }
+}
+
+/// A folder, a clock that the test turns, and the desks that come and go over it.
+struct Office {
+    state: tempfile::TempDir,
+    now: Arc<AtomicI64>,
+    n_desks: u32,
+}
+
+impl Office {
+    fn new() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        Self { state, now: Arc::new(AtomicI64::new(1_800_000_000)), n_desks: 0 }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.state.path().join("approvals")
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        let now = Arc::clone(&self.now);
+        Arc::new(move || Timestamp::from_second(now.load(Ordering::SeqCst)).unwrap())
+    }
+
+    fn desk(&mut self) -> Desk {
+        self.n_desks += 1;
+        Desk::open(&self.folder(), format!("desk{}", self.n_desks), self.clock()).unwrap()
+    }
+
+    fn answers(&self) -> Answers {
+        Answers::open(&self.folder(), self.clock()).unwrap()
+    }
+
+    fn wait(&self, seconds: i64) {
+        self.now.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Writes a file as the account could that the server runs under, past everything.
+    fn plant(&self, id: &ApprovalId, name: &str, text: &str) {
+        let folder = self.folder().join(format!("{id}.answers"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+
+    fn status(&self, id: &ApprovalId) -> Status {
+        self.answers().find(id).unwrap().status
+    }
+}
+
+fn says(approve: bool, by: &str) -> Answer {
+    let by: Approver = by.parse().unwrap();
+    Answer { approve, by, channel: Channel::Console, reason: None }
+}
+
+fn submit(desk: &Desk, who: &str, name: &str, terms: &ApprovalTerms) -> Ticket {
+    let request = request(who, name);
+    let plan = plan(&request);
+    desk.submit(request, plan, Rule::named("writes-need-approval"), terms.clone()).unwrap()
+}
+
+fn told(desk: &Desk) -> Vec<(ApprovalId, Status, Option<String>)> {
+    desk.collect().into_iter().map(|d| (d.ticket.id, d.status, d.by)).collect()
+}
+
+/// Two other people, each with a reason.
+fn strict() -> ApprovalTerms {
+    ApprovalTerms {
+        approvers: 2,
+        reason_required: true,
+        requester_may_approve: false,
+        caller_may_confirm: false,
+        expires_after: Duration::from_mins(10),
+    }
+}
+
+#[test]
+fn it_takes_as_many_people_as_the_terms_say() {
+    let mut office = Office::new();
+    let (desk, answers) = (office.desk(), office.answers());
+    let id = submit(&desk, "alice", "web", &strict()).id;
+    let seen = answers.find(&id).unwrap();
+    assert_eq!((seen.status, seen.missing), (Status::Pending, 2));
+    let give = |answer: Answer| answers.answer(&id, &seen.request_sha256, answer);
+    let because = |by: &str| Answer { reason: Some("INC-1".to_owned()), ..says(true, by) };
+
+    let without = give(says(true, "bob@os")).unwrap_err();
+    assert!(matches!(without, ApprovalError::ReasonRequired(_)), "{without}");
+    let own = give(because("alice@os")).unwrap_err();
+    assert!(matches!(own, ApprovalError::SelfApproval { .. }), "{own}");
+    let client = give(Answer { channel: Channel::Client, ..because("bob@os") }).unwrap_err();
+    assert!(matches!(client, ApprovalError::SelfApproval { .. }), "{client}");
+    let other = answers.answer(&id, &"0".repeat(64), because("bob@os")).unwrap_err();
+    assert!(matches!(other, ApprovalError::Altered(_)), "{other}");
+    let long = Answer { reason: Some("x".repeat(501)), ..says(true, "bob@os") };
+    assert!(matches!(give(long).unwrap_err(), ApprovalError::Reason));
+    let nobody = "nobody22nobody22".parse().unwrap();
+    let unknown = answers.answer(&nobody, "", because("bob@os")).unwrap_err();
+    assert!(matches!(unknown, ApprovalError::Unknown(_)), "{unknown}");
+    assert_eq!(answers.find(&id).unwrap().missing, 2, "none of them counts");
+
+    assert_eq!(give(because("bob@os")).unwrap().missing, 1);
+    for again in ["bob@os", "Bob@OS"] {
+        let again = give(because(again)).unwrap_err();
+        assert!(matches!(again, ApprovalError::AlreadyAnswered { .. }), "{again}");
+    }
+    assert_eq!(told(&desk), []);
+    assert_eq!(give(because("carol@os")).unwrap().status, Status::Approved);
+    let both = Some("bob@os, carol@os".to_owned());
+    assert_eq!(told(&desk), [(id.clone(), Status::Approved, both)]);
+    assert_eq!(office.status(&id), Status::Executing);
+    let late = give(Answer { approve: false, ..because("dave@os") }).unwrap_err();
+    assert!(matches!(late, ApprovalError::Over { status: Status::Executing, .. }), "{late}");
+    assert_eq!(told(&desk), [], "once");
+}
+
+#[test]
+fn the_first_no_ends_it_also_of_who_said_yes_or_asked() {
+    let mut office = Office::new();
+    let (desk, answers) = (office.desk(), office.answers());
+    for (name, yes, no) in
+        [("web", "bob@os", "carol@os"), ("api", "bob@os", "bob@os"), ("db", "bob@os", "alice@os")]
+    {
+        let terms = ApprovalTerms { reason_required: false, ..strict() };
+        let id = submit(&desk, "alice", name, &terms).id;
+        let digest = answers.find(&id).unwrap().request_sha256;
+        answers.answer(&id, &digest, says(true, yes)).unwrap();
+        assert_eq!(answers.answer(&id, &digest, says(false, no)).unwrap().status, Status::Denied);
+        let late = answers.answer(&id, &digest, says(true, "dave@os")).unwrap_err();
+        assert!(matches!(late, ApprovalError::Over { status: Status::Denied, .. }), "{late}");
+        assert_eq!(told(&desk), [(id.clone(), Status::Denied, Some(no.to_owned()))]);
+        assert_eq!(office.status(&id), Status::Denied);
+    }
+}
+
+#[test]
+fn a_yes_is_taken_back_until_something_came_of_it() {
+    let mut office = Office::new();
+    let (desk, answers) = (office.desk(), office.answers());
+    let id = submit(&desk, "alice", "web", &ApprovalTerms::default()).id;
+    let digest = answers.find(&id).unwrap().request_sha256;
+    assert_eq!(
+        answers.answer(&id, &digest, says(true, "bob@os")).unwrap().status,
+        Status::Approved
+    );
+    assert_eq!(answers.answer(&id, &digest, says(false, "bob@os")).unwrap().status, Status::Denied);
+    assert_eq!(told(&desk), [(id, Status::Denied, Some("bob@os".to_owned()))]);
+}
+
+/// A small generator of numbers, the same for the same seed.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % sides
+    }
+}
+
+/// Who answers here, and how their files are called: by digest of the name.
+const PEOPLE: [(&str, &str); 4] = [
+    ("alice@os", "f9697b7bede2dcced17504c430cf5704"),
+    ("bob@os", "f5861d0fbe4b144d50e092f1aefc55cb"),
+    ("carol@os", "d6b40f1eae19bcf16281955dd4bfbe9e"),
+    ("dave@os", "b209d7b79f846244940d82309bcaf055"),
+];
+
+fn key(by: &str) -> &'static str {
+    PEOPLE.iter().find(|(name, _)| *name == by).expect("one of the people").1
+}
+
+/// A yes that would count, if it were true.
+fn genuine(digest: &str) -> Value {
+    json!({
+        "approve": true, "by": "bob@os", "channel": "console", "reason": "INC-1",
+        "at": "2027-01-15T08:00:00Z", "request_sha256": digest,
+    })
+}
+
+/// One forgery, out of many kinds: the name of the file, and what stands in it.
+fn forgery(dice: &mut Dice, digest: &str, other_digest: &str) -> (String, String) {
+    let mut answer = genuine(digest);
+    let mut name = format!("yes.{}.json", key("bob@os"));
+    match dice.roll(12) {
+        0 => answer["request_sha256"] = json!(other_digest),
+        1 => {
+            let at = usize::try_from(dice.roll(64)).unwrap();
+            let mut letters: Vec<char> = digest.chars().collect();
+            letters[at] = if letters[at] == '0' { '1' } else { '0' };
+            answer["request_sha256"] = json!(letters.iter().collect::<String>());
+        }
+        2 => answer["request_sha256"] = json!(digest.to_uppercase() + "0"),
+        3 => {
+            // The one who asked.
+            answer["by"] = json!("alice@os");
+            name = format!("yes.{}.json", key("alice@os"));
+        }
+        4 => name = format!("yes.{:032x}.json", dice.roll(u64::MAX)),
+        5 => answer["channel"] = json!("client"),
+        6 => answer["reason"] = Value::Null,
+        7 => answer["approve"] = json!("true"),
+        8 => answer["extra"] = json!(1),
+        9 => {
+            let text = answer.to_string();
+            let end = usize::try_from(dice.roll(text.len() as u64)).unwrap();
+            return (name, text[..end].to_owned());
+        }
+        10 => {
+            // The same member twice: which one counts?
+            let text = answer.to_string();
+            return (name, text.replacen('{', "{\"approve\":true,", 1));
+        }
+        _ => {
+            let by = ["bob\u{200b}@os", "bob", "", "@os", "bob@os\n"];
+            answer["by"] = json!(by[usize::try_from(dice.roll(5)).unwrap()]);
+        }
+    }
+    (name, answer.to_string())
+}
+
+#[test]
+fn of_two_thousand_forged_answers_none_counts() {
+    let mut office = Office::new();
+    let (desk, mut dice) = (office.desk(), Dice(7));
+    let terms = ApprovalTerms { approvers: 1, ..strict() };
+    let other = submit(&desk, "mallory", "other", &terms);
+    let other_digest = office.answers().find(&other.id).unwrap().request_sha256;
+    let mut kinds: BTreeMap<Status, u32> = BTreeMap::new();
+    for n in 0..2_000 {
+        let id = submit(&desk, "alice", "web", &terms).id;
+        let digest = office.answers().find(&id).unwrap().request_sha256;
+        let (name, text) = forgery(&mut dice, &digest, &other_digest);
+        office.plant(&id, &name, &text);
+        let came_of_it = told(&desk);
+        assert!(!came_of_it.iter().any(|(_, status, _)| *status == Status::Approved), "{n} {text}");
+        let status = office.status(&id);
+        *kinds.entry(status).or_default() += 1;
+        if status == Status::Pending {
+            // It is open still: a no clears the desk.
+            office.answers().answer(&id, &digest, no_because("carol@os")).unwrap();
+            assert_eq!(told(&desk).len(), 1);
+        }
+        desk.forget(&Key::from(&request("alice", "web")), &id);
+    }
+    // Those that name another request end this one; the others are none.
+    assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), [Status::Pending, Status::Failed]);
+    // And the same answer, were it true, is one.
+    let id = submit(&desk, "alice", "web", &terms).id;
+    let digest = office.answers().find(&id).unwrap().request_sha256;
+    office.plant(&id, &format!("yes.{}.json", key("bob@os")), &genuine(&digest).to_string());
+    assert_eq!(told(&desk), [(id, Status::Approved, Some("bob@os".to_owned()))]);
+}
+
+fn no_because(by: &str) -> Answer {
+    Answer { reason: Some("no".to_owned()), ..says(false, by) }
+}
+
+/// What the desk should hold of one request, kept apart from how the desk does it.
+struct Expected {
+    id: ApprovalId,
+    digest: String,
+    approvers: usize,
+    own_counts: bool,
+    expires: i64,
+    /// Who said yes, and whether to this request.
+    yes: BTreeMap<&'static str, bool>,
+    no: bool,
+    is_executing: bool,
+}
+
+impl Expected {
+    fn counts(&self, who: &str) -> bool {
+        self.own_counts || who != "alice@os"
+    }
+
+    fn n_yes(&self) -> usize {
+        self.yes.keys().filter(|who| self.counts(who)).count()
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.yes.values().any(|is_right| !is_right)
+    }
+
+    /// What a look decides at this time, if anything.
+    fn decision(&self, now: i64) -> Option<Status> {
+        if now >= self.expires {
+            Some(Status::Expired)
+        } else if self.no {
+            Some(Status::Denied)
+        } else if self.is_foreign() {
+            Some(Status::Failed)
+        } else {
+            (self.n_yes() >= self.approvers).then_some(Status::Approved)
+        }
+    }
+
+    /// What a person sees.
+    fn status(&self, now: i64) -> Status {
+        match self.decision(now) {
+            _ if self.is_executing => Status::Executing,
+            None | Some(Status::Failed) => Status::Pending,
+            Some(decided) => decided,
+        }
+    }
+
+    fn takes(&self, who: &str, approve: bool, now: i64) -> bool {
+        match self.status(now) {
+            Status::Pending if approve => !self.yes.contains_key(who) && self.counts(who),
+            Status::Pending | Status::Approved => !approve,
+            _ => false,
+        }
+    }
+}
+
+/// One run: a desk, and what it should hold.
+struct Run {
+    office: Office,
+    desk: Option<Desk>,
+    open: BTreeMap<&'static str, Expected>,
+    over: BTreeMap<ApprovalId, Status>,
+    digests: BTreeMap<ApprovalId, String>,
+    n_approved: u32,
+}
+
+const NAMES: [&str; 3] = ["web", "api", "db"];
+
+impl Run {
+    fn new() -> Self {
+        let mut office = Office::new();
+        let desk = Some(office.desk());
+        let (open, over, digests) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { office, desk, open, over, digests, n_approved: 0 }
+    }
+
+    fn desk(&self) -> &Desk {
+        self.desk.as_ref().unwrap()
+    }
+
+    fn now(&self) -> i64 {
+        self.office.now.load(Ordering::SeqCst)
+    }
+
+    fn submit(&mut self, dice: &mut Dice) {
+        let name = NAMES[pick(dice, NAMES.len())];
+        let own_counts = dice.roll(2) == 0;
+        let terms = ApprovalTerms {
+            approvers: u8::try_from(1 + dice.roll(3)).unwrap(),
+            requester_may_approve: own_counts,
+            ..ApprovalTerms { reason_required: false, ..strict() }
+        };
+        let id = submit(self.desk(), "alice", name, &terms).id;
+        if let Some(open) = self.open.get(name) {
+            assert_eq!(open.id, id, "the same question is the same request");
+            return;
+        }
+        let digest = self.office.answers().find(&id).unwrap().request_sha256;
+        assert!(self.digests.insert(id.clone(), digest.clone()).is_none(), "a new id");
+        let expected = Expected {
+            id,
+            digest,
+            approvers: terms.approvers.into(),
+            own_counts,
+            expires: self.now() + 600,
+            yes: BTreeMap::new(),
+            no: false,
+            is_executing: false,
+        };
+        self.open.insert(name, expected);
+    }
+
+    fn answer(&mut self, dice: &mut Dice) {
+        let Some((id, digest)) = self.any_id(dice) else { return };
+        let who = PEOPLE[pick(dice, PEOPLE.len())].0;
+        let (approve, is_right, now) = (dice.roll(8) > 0, dice.roll(10) > 0, self.now());
+        let seen = if is_right { digest } else { "0".repeat(64) };
+        let taken = self.office.answers().answer(&id, &seen, says(approve, who));
+        let open = self.open.values_mut().find(|open| open.id == id);
+        let takes = is_right && open.as_ref().is_some_and(|open| open.takes(who, approve, now));
+        assert_eq!(taken.is_ok(), takes, "{who} {approve} to {id}: {taken:?}");
+        if let (true, Some(open)) = (takes, open) {
+            if approve {
+                open.yes.insert(who, true);
+            } else {
+                open.no = true;
+            }
+        }
+    }
+
+    /// A file that nobody checked on its way.
+    fn plant(&mut self, dice: &mut Dice) {
+        let name = NAMES[pick(dice, NAMES.len())];
+        let (who, is_right) = (pick(dice, PEOPLE.len()), dice.roll(3) > 0);
+        let Some(open) = self.open.get_mut(name) else { return };
+        let mut file = genuine(if is_right { &open.digest } else { "another" });
+        file["by"] = json!(PEOPLE[who].0);
+        let (id, text) = (open.id.clone(), file.to_string());
+        open.yes.insert(PEOPLE[who].0, is_right);
+        self.office.plant(&id, &format!("yes.{}.json", PEOPLE[who].1), &text);
+    }
+
+    fn collect(&mut self) {
+        let now = self.now();
+        let found: BTreeSet<_> = self
+            .desk()
+            .collect()
+            .into_iter()
+            .map(|d| (d.ticket.id, d.status.to_string()))
+            .collect();
+        let mut expected = BTreeSet::new();
+        for open in self.open.values_mut().filter(|open| !open.is_executing) {
+            if let Some(status) = open.decision(now) {
+                expected.insert((open.id.clone(), status.to_string()));
+                if status == Status::Approved {
+                    open.is_executing = true;
+                    self.n_approved += 1;
+                } else {
+                    self.over.insert(open.id.clone(), status);
+                }
+            }
+        }
+        self.open.retain(|_, open| !self.over.contains_key(&open.id));
+        assert_eq!(found, expected);
+    }
+
+    fn settle(&mut self, dice: &mut Dice) {
+        let name = NAMES[pick(dice, NAMES.len())];
+        let Some(open) = self.open.get(name).filter(|open| open.is_executing) else { return };
+        let (id, key) = (open.id.clone(), Key::from(&request("alice", name)));
+        let (done, status) = match dice.roll(3) {
+            0 => (Err(CapabilityError::Conflict("changed".to_owned())), Status::Failed),
+            _ => (Ok(()), Status::Executed),
+        };
+        self.desk().settle(&key, &id, done);
+        assert!(!matches!(self.desk().find(&key).unwrap().settled, Settled::Executing));
+        self.open.remove(name);
+        self.over.insert(id, status);
+    }
+
+    /// The process ends, with a word or without, and another begins.
+    fn restart(&mut self, dice: &mut Dice) {
+        let desk = self.desk.take().unwrap();
+        let is_killed = dice.roll(2) == 0;
+        if !is_killed {
+            desk.close();
+        }
+        drop(desk);
+        let desk = self.office.desk();
+        desk.sweep();
+        self.desk = Some(desk);
+        for open in std::mem::take(&mut self.open).into_values() {
+            let status = if open.is_executing { Status::Interrupted } else { Status::Expired };
+            self.over.insert(open.id, status);
+        }
+    }
+
+    fn any_id(&self, dice: &mut Dice) -> Option<(ApprovalId, String)> {
+        let held: Vec<_> = self.open.values().map(|open| &open.id).collect();
+        let all: Vec<_> = self.digests.keys().collect();
+        let from = if dice.roll(4) > 0 && !held.is_empty() { held } else { all };
+        let id = from.get(pick(dice, from.len().max(1))).copied()?.clone();
+        let digest = self.digests.get(&id).cloned()?;
+        Some((id, digest))
+    }
+
+    fn compare(&self, dice: &mut Dice) {
+        let Some((id, _)) = self.any_id(dice) else { return };
+        let open = self.open.values().find(|open| open.id == id);
+        let expected = open.map(|open| open.status(self.now())).or(self.over.get(&id).copied());
+        assert_eq!(Some(self.office.status(&id)), expected, "{id}");
+    }
+}
+
+fn pick(dice: &mut Dice, n: usize) -> usize {
+    usize::try_from(dice.roll(n as u64)).unwrap()
+}
+
+#[test]
+fn does_what_a_model_of_it_says() {
+    let (mut n_approved, mut n_over) = (0, BTreeMap::<Status, u32>::new());
+    for seed in 0..16 {
+        let (mut run, mut dice) = (Run::new(), Dice(seed));
+        for _ in 0..300 {
+            match dice.roll(20) {
+                0..=4 => run.submit(&mut dice),
+                5..=11 => run.answer(&mut dice),
+                12 => run.plant(&mut dice),
+                13..=15 => run.collect(),
+                16..=17 => run.settle(&mut dice),
+                18 => run.office.wait(i64::try_from(dice.roll(240)).unwrap()),
+                _ if dice.roll(4) == 0 => run.restart(&mut dice),
+                _ => {}
+            }
+            run.compare(&mut dice);
+        }
+        n_approved += run.n_approved;
+        for status in run.over.values() {
+            *n_over.entry(*status).or_default() += 1;
+        }
+    }
+    // Every end was reached, many times.
+    assert!(n_approved > 50, "{n_approved}");
+    for status in
+        [Status::Denied, Status::Executed, Status::Failed, Status::Expired, Status::Interrupted]
+    {
+        assert!(n_over.get(&status).is_some_and(|n| *n > 5), "{status}: {n_over:?}");
+    }
+}

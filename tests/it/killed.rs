@@ -1,0 +1,353 @@
+//! The process is killed at every step from a request to its end, and at random moments besides:
+//! at most one effect for each approval, none without its record, and nothing left to redeem.
+//!
+//! The process is a child with the real folder, log and client; the API server lives here.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use toolgate::backend::demo::DemoCluster;
+use toolgate::backend::kubernetes::{Clusters, Connection};
+use toolgate::capability::{Clock, WriteOutcome, WriteRequests as _};
+use toolgate::domain::mode::Mode;
+use toolgate::domain::name::ApprovalId;
+use toolgate::effects::{Effects, Parts, Requests};
+use toolgate::governance::approval::{ApprovalError, Desk, Status};
+use toolgate::governance::audit::{Arguments, AuditLine, AuditLog, FILE, Stage};
+use toolgate::governance::policy::Policy;
+use toolgate_tests::Operator;
+
+use crate::desk::{Dice, request};
+
+/// Where the child finds its state: set by the tests below, by nobody else.
+const STATE: &str = "TOOLGATE_TEST_STATE";
+
+/// The step at which the child stops and waits to be killed.
+const STEP: &str = "TOOLGATE_TEST_STEP";
+
+/// The steps, in order, and whether the effect has happened by then.
+const STEPS: [(&str, Status, usize); 10] = [
+    ("shown", Status::Expired, 0),
+    ("requested", Status::Expired, 0),
+    ("answered", Status::Expired, 0),
+    ("decided", Status::Interrupted, 0),
+    ("decision-recorded", Status::Interrupted, 0),
+    ("intended", Status::Interrupted, 0),
+    ("executed", Status::Interrupted, 1),
+    ("effect-recorded", Status::Interrupted, 1),
+    ("ended", Status::Executed, 1),
+    ("nowhere", Status::Executed, 1),
+];
+
+/// Stops for good where the log says that a step is reached.
+struct Halt {
+    step: String,
+}
+
+impl tracing::Subscriber for Halt {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "toolgate::approval"
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Step(Option<String>);
+        impl tracing::field::Visit for Step {
+            fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
+
+            fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+                if field.name() == "step" {
+                    self.0 = Some(value.to_owned());
+                }
+            }
+        }
+        let mut found = Step(None);
+        event.record(&mut found);
+        if found.0.as_deref() == Some(&self.step) {
+            say("reached");
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// Past the capture of the test's output.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n> {line}").and_then(|()| out.flush()).expect("the parent listens");
+}
+
+/// The child; in a run of the tests it is no child and does nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "a parent's word to its child")]
+async fn child() {
+    let Ok(state) = std::env::var(STATE) else { return };
+    let step = std::env::var(STEP).unwrap();
+    tracing::subscriber::set_global_default(Halt { step }).unwrap();
+    let state = Path::new(&state);
+    let instance = format!("child{}", std::process::id());
+    let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
+    let path = Some(state.join("kubeconfig"));
+    let connection = Connection::Kubeconfig { path, context: None };
+    let connections = [("demo".parse().unwrap(), connection)].into();
+    let clusters = Clusters::new(connections, &BTreeMap::new(), Arc::clone(&clock)).unwrap();
+    let clusters = Arc::new(clusters);
+    let audit = state.join("audit");
+    let audit = AuditLog::open(&audit, &instance, Arguments::Full, Arc::clone(&clock)).unwrap();
+    let desk = Desk::open(&state.join("approvals"), instance, Arc::clone(&clock)).unwrap();
+    let effects = Arc::new(Effects::new(Parts {
+        writer: clusters.clone(),
+        kubernetes: clusters,
+        desk,
+        audit,
+        mode: Mode { read_only: false, ..Mode::default() },
+        policy: Arc::new(Policy::shipped(true, Duration::from_mins(10))),
+        clock,
+    }));
+    tokio::spawn(Arc::clone(&effects).run(CancellationToken::new()));
+    let requests = Requests(effects);
+    let mut known = None;
+    loop {
+        match requests.request(request("ada", "checkout")).await {
+            Ok(WriteOutcome::ApprovalRequired { id, .. }) if known.as_ref() != Some(&id) => {
+                say(&format!("asks {id}"));
+                known = Some(id);
+            }
+            Ok(WriteOutcome::ApprovalRequired { .. }) => {}
+            Ok(WriteOutcome::Performed { .. }) => {
+                say("performed");
+                // Only a signal ends it.
+                std::future::pending::<()>().await;
+            }
+            other => say(&format!("other {other:?}")),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A child that runs.
+struct Server {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(state: &Path, step: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["killed::child", "--exact", "--nocapture", "--test-threads=1"])
+            .env(STATE, state)
+            .env(STEP, step)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    /// What it says next.
+    fn next(&mut self) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert!(self.lines.read_line(&mut line).unwrap() > 0, "the child ended by itself");
+            if let Some(said) = line.strip_prefix("> ") {
+                return said.trim().to_owned();
+            }
+        }
+    }
+
+    /// The request that it holds, once it could plan one: right after a change it may not yet.
+    fn asks(&mut self) -> ApprovalId {
+        loop {
+            let said = self.next();
+            if let Some(id) = said.strip_prefix("asks ") {
+                return id.parse().unwrap();
+            }
+            assert!(said.starts_with("other Err"), "{said}");
+            eprintln!("{said}");
+        }
+    }
+
+    /// SIGKILL: it cannot do anything about it.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    /// Also where a test fails.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A cluster on a socket of this process, and the state that outlives the children.
+struct Scene {
+    state: tempfile::TempDir,
+    cluster: DemoCluster,
+    operator: Operator,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let cluster = DemoCluster::builtin().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let kubeconfig = DemoCluster::kubeconfig(listener.local_addr().unwrap());
+        std::fs::write(state.path().join("kubeconfig"), kubeconfig).unwrap();
+        tokio::spawn(cluster.clone().serve(listener, std::future::pending()));
+        let operator = Operator::at(&state.path().join("approvals"));
+        Self { state, cluster, operator }
+    }
+
+    /// Changes that reached the cluster and were meant.
+    fn effects(&self) -> usize {
+        let requests = self.cluster.requests();
+        let meant = |r: &&toolgate::backend::demo::RecordedRequest| {
+            r.method != "GET" && !r.query.contains("dryRun=All")
+        };
+        requests.iter().filter(meant).count()
+    }
+
+    /// The approvals under which something was intended, by id: the log as it is on the disk.
+    fn intents(&self) -> BTreeMap<String, usize> {
+        let text = std::fs::read_to_string(self.state.path().join("audit").join(FILE));
+        let mut intents = BTreeMap::new();
+        for line in text.unwrap_or_default().lines() {
+            // A process that is killed may leave half a line.
+            let Ok(line) = serde_json::from_str::<AuditLine>(line) else { continue };
+            if let Stage::Intent(write) = line.stage {
+                *intents.entry(write.approval.unwrap()).or_default() += 1;
+            }
+        }
+        intents
+    }
+
+    /// At most one effect for each approval, and none without its record.
+    fn check(&self) {
+        let intents = self.intents();
+        assert!(intents.values().all(|n_intents| *n_intents == 1), "{intents:?}");
+        let (n_effects, n_intents) = (self.effects(), intents.len());
+        assert!(n_effects <= n_intents, "{n_effects} effects of {n_intents} intents");
+    }
+
+    fn start(&self, step: &str) -> Server {
+        Server::start(self.state.path(), step)
+    }
+
+    /// A server that is not killed: a new request, answered and performed.
+    fn carry_through(&self, not: Option<&ApprovalId>) {
+        let n_effects = self.effects();
+        let mut server = self.start("nowhere");
+        let id = server.asks();
+        assert_ne!(Some(&id), not, "what was asked before is over");
+        self.operator.approve(&id, "eve");
+        assert_eq!(server.next(), "performed");
+        assert_eq!(self.effects(), n_effects + 1);
+        server.kill();
+        assert_eq!(self.operator.status(&id), Status::Executed);
+    }
+}
+
+/// Waits where other tests go on: the children are waited for with blocking reads.
+async fn blocking(work: impl FnOnce() + Send + 'static) {
+    tokio::task::spawn_blocking(work).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invariant_08_killed_at_any_step_an_approval_has_at_most_one_effect() {
+    for (step, status, n_effects) in STEPS {
+        let scene = Scene::new().await;
+        blocking(move || {
+            let mut server = scene.start(step);
+            let mut first = None;
+            loop {
+                let said = server.next();
+                if let Some(id) = said.strip_prefix("asks ") {
+                    let id: ApprovalId = id.parse().unwrap();
+                    scene.operator.approve(&id, "eve");
+                    first = Some(id);
+                } else {
+                    let expected = if step == "nowhere" { "performed" } else { "reached" };
+                    assert_eq!(said, expected, "{step}");
+                    break;
+                }
+            }
+            server.kill();
+            assert_eq!(scene.effects(), n_effects, "{step}");
+            scene.check();
+            let first = first.unwrap_or_else(|| only(&scene));
+            // Whoever answers now learns that nobody is there to act on it.
+            let late = scene.operator.answer(&first, true, "olga", None).unwrap_err();
+            assert!(
+                matches!(late, ApprovalError::Expired(_) | ApprovalError::Over { .. }),
+                "{step}: {late}"
+            );
+            scene.carry_through(Some(&first));
+            assert_eq!(scene.operator.status(&first), status, "{step}");
+            assert_eq!(scene.effects(), n_effects + 1, "{step}");
+            scene.check();
+        })
+        .await;
+    }
+}
+
+/// The one approval that there is.
+fn only(scene: &Scene) -> ApprovalId {
+    let all = scene.operator.answers.list().unwrap();
+    assert_eq!(all.len(), 1);
+    all[0].request.id.parse().unwrap()
+}
+
+/// How many times a server is killed at a random moment.
+const KILLS: u32 = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invariant_04_killed_at_random_no_effect_is_without_its_record() {
+    let scene = Scene::new().await;
+    blocking(move || {
+        let (mut dice, mut n_performed) = (Dice(11), 0);
+        for _ in 0..KILLS {
+            let mut server = scene.start("nowhere");
+            let id = server.asks();
+            scene.operator.approve(&id, "eve");
+            // From the yes to the end it takes up to 100 ms until a look, and then some.
+            let (told, tells) = std::sync::mpsc::channel::<()>();
+            let moment = Duration::from_millis(dice.roll(180));
+            let _ = tells.recv_timeout(moment);
+            drop(told);
+            server.kill();
+            n_performed += usize::from(scene.effects() > n_performed);
+            assert_eq!(scene.effects(), n_performed, "one for each, at most");
+            scene.check();
+        }
+        assert!(n_performed > 0, "some are done before the kill");
+        assert!(n_performed < KILLS as usize, "and some are not");
+        scene.carry_through(None);
+        let open = [Status::Pending, Status::Approved, Status::Executing];
+        let all = scene.operator.answers.list().unwrap();
+        assert!(all.iter().all(|approval| !open.contains(&approval.status)));
+    })
+    .await;
+}
