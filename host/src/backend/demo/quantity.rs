@@ -1,27 +1,10 @@
 //! Amounts as resources state them, in thousandths: `250m`, `2`, `1536Mi`.
 
+use crate::domain::quantity;
+
 /// Reads an amount; what does not read counts as nothing.
 pub(super) fn milli(text: &str) -> i128 {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(end).unwrap_or((text, ""));
-    let factor: i128 = match unit {
-        "m" => 1,
-        "" => 1_000,
-        "k" => 1_000_000,
-        "M" => 1_000_000_000,
-        "G" => 1_000_000_000_000,
-        "T" => 1_000_000_000_000_000,
-        "Ki" => 1_000 << 10,
-        "Mi" => 1_000 << 20,
-        "Gi" => 1_000 << 30,
-        "Ti" => 1_000 << 40,
-        _ => return 0,
-    };
-    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-    let digits = part.get(..part.len().min(9)).unwrap_or_default();
-    let scale = 10_i128.pow(u32::try_from(digits.len()).unwrap_or(0));
-    let read = |text: &str| text.parse::<u64>().map_or(0, i128::from);
-    read(whole).saturating_mul(factor).saturating_add(read(digits) * factor / scale)
+    i128::from(quantity::in_thousandths(text).unwrap_or(0))
 }
 
 /// Writes an amount in the largest unit that holds it exactly.
