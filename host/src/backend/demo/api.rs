@@ -165,8 +165,7 @@ fn read(
     (namespace, name): (&str, &str),
     request: &Request,
 ) -> Result<Reply, Failure> {
-    let object = shared.store().read(kind, namespace, name);
-    let object = object.ok_or_else(|| Failure::not_found(kind, name))?;
+    let object = shared.store().find(kind, namespace, name)?;
     let shown = table::one(request.form()?, kind, &object, shared.clock.now(), true);
     Ok(Reply::Object(200, shown))
 }

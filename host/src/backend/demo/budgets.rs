@@ -82,8 +82,7 @@ pub(super) fn evict(
     }
     {
         let store = shared.store();
-        let pod =
-            store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+        let pod = store.find(kind, namespace, name)?;
         let runs = text(&pod, "/status/phase") == "Running" && !is_going(&pod);
         let budgets = kind_of("policy", "poddisruptionbudgets");
         let budgets: Vec<&Value> = budgets

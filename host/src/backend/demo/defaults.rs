@@ -26,15 +26,7 @@ pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
         ("", "pods") => {
             default(&["status", "phase"], json!("Pending"));
             default(&["status", "qosClass"], json!(qos));
-            for (field, value) in [
-                ("restartPolicy", json!("Always")),
-                ("serviceAccountName", json!("default")),
-                ("schedulerName", json!("default-scheduler")),
-                ("dnsPolicy", json!("ClusterFirst")),
-                ("terminationGracePeriodSeconds", json!(30)),
-            ] {
-                default(&["spec", field], value);
-            }
+            fill_pod_spec(object);
         }
         ("", "services") => {
             default(&["spec", "type"], json!("ClusterIP"));
@@ -58,6 +50,19 @@ pub(super) fn fill_defaults(kind: &Kind, object: &mut Value, now: Timestamp) {
         ("", "secrets") => encode_secret(object),
         ("apiextensions.k8s.io", _) => custom::establish(object, now),
         _ => {}
+    }
+}
+
+/// The defaults of a pod's specification.
+pub(super) fn fill_pod_spec(pod: &mut Value) {
+    for (field, value) in [
+        ("restartPolicy", json!("Always")),
+        ("serviceAccountName", json!("default")),
+        ("schedulerName", json!("default-scheduler")),
+        ("dnsPolicy", json!("ClusterFirst")),
+        ("terminationGracePeriodSeconds", json!(30)),
+    ] {
+        fill(pod, &["spec", field], value);
     }
 }
 

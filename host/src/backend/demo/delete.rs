@@ -24,8 +24,7 @@ pub(super) fn answer(
     let write = WriteOptions::parse("DeleteOptions", request, Some(&options))?;
     let policy = policy(request, &options)?;
     let mut store = shared.store();
-    let current =
-        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    let current = store.find(kind, namespace, name)?;
     check_preconditions(kind, name, &current, &options)?;
     let lingers = has_finalizers(&current) || kind.is("", "namespaces");
     let going = marked(kind, &current, shared.clock.now());
@@ -98,8 +97,7 @@ pub(super) fn pod(
 ) -> Written {
     let write = WriteOptions::parse("DeleteOptions", request, Some(options))?;
     let mut store = shared.store();
-    let current =
-        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    let current = store.find(kind, namespace, name)?;
     check_preconditions(kind, name, &current, options)?;
     let asked = request.query.integer("gracePeriodSeconds")?;
     // A pod that no node has yet is gone at once.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::clock::{micros, seconds};
+use super::defaults::fill_pod_spec;
 use super::identity;
 use super::registry::{Kind, find};
 use super::scenario::Outcome;
@@ -191,26 +192,16 @@ impl Scene<'_> {
         ] {
             set(&mut metadata, &[field], value);
         }
-        let mut spec = mould.template.get("spec").cloned().unwrap_or(json!({}));
-        for (field, value) in [
-            ("restartPolicy", json!("Always")),
-            ("serviceAccountName", json!("default")),
-            ("schedulerName", json!("default-scheduler")),
-            ("dnsPolicy", json!("ClusterFirst")),
-            ("terminationGracePeriodSeconds", json!(30)),
-        ] {
-            if spec.get(field).is_none() {
-                set(&mut spec, &[field], value);
-            }
-        }
+        let spec = mould.template.get("spec").cloned().unwrap_or(json!({}));
         let status = json!({ "phase": "Pending", "qosClass": qos(&spec) });
-        let pod = json!({
+        let mut pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": metadata,
             "spec": spec,
             "status": status,
         });
+        fill_pod_spec(&mut pod);
         let pod = self.store.write(kind, pod);
         self.tell(mould.owner, false, "SuccessfulCreate", &format!("Created pod: {}", mould.name));
         match &mould.node {

@@ -16,9 +16,8 @@ pub(super) fn answer(
     request: &Request,
 ) -> Written {
     let mut store = shared.store();
-    let current = store
-        .read(kind, namespace, name)
-        .ok_or_else(|| Failure::not_found(kind, name).of_part(kind, "scale"))?;
+    let current =
+        store.find(kind, namespace, name).map_err(|failure| failure.of_part(kind, "scale"))?;
     let now = scale_of(&current);
     let (wanted, options) = match request.method {
         http::Method::GET => return Ok((200, now)),

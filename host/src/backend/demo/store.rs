@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::registry::Kind;
+use super::status::Failure;
 
 /// How many changes a watch or a page may lag behind. The real server keeps five minutes of
 /// history; at the pace of a rollout this is more.
@@ -113,6 +114,16 @@ impl Store {
 
     pub(super) fn read(&self, kind: &Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
         self.objects.get(&Key::new(kind, namespace, name)).cloned()
+    }
+
+    /// The object, or what a server answers where there is none.
+    pub(super) fn find(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Arc<Value>, Failure> {
+        self.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))
     }
 
     /// The objects of a kind, in the store's order.

@@ -69,8 +69,7 @@ pub(super) fn patch(
     let options = WriteOptions::parse("PatchOptions", request, None)?;
     let form = PatchForm::of(request.content_type.as_deref())?;
     let mut store = shared.store();
-    let current =
-        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    let current = store.find(kind, namespace, name)?;
     let patched = form.apply(kind, &kind.shown(&current), &request.body)?;
     decodes(kind, &patched)?;
     let object = update(shared, &mut store, (kind, part), &current, patched, &options)?;
@@ -88,8 +87,7 @@ pub(super) fn replace(
     let options = WriteOptions::parse("UpdateOptions", request, None)?;
     let object = body(request)?;
     let mut store = shared.store();
-    let current =
-        store.read(kind, namespace, name).ok_or_else(|| Failure::not_found(kind, name))?;
+    let current = store.find(kind, namespace, name)?;
     check_identity(kind, &current, &object)?;
     let object = update(shared, &mut store, (kind, part), &current, object, &options)?;
     Ok((200, object))
