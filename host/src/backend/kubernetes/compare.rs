@@ -129,10 +129,19 @@ fn shown(path: &str, value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// One line for each change: `spec.replicas: 2 -> 3`.
+    pub(in crate::backend::kubernetes) fn lines(changes: &[Change]) -> Vec<String> {
+        let shown = |value: &Option<String>| value.clone().unwrap_or("-".to_owned());
+        let line = |Change { path, before, after }: &Change| {
+            format!("{path}: {} -> {}", shown(before), shown(after))
+        };
+        changes.iter().map(line).collect()
+    }
 
     #[test]
     fn compares_by_name_where_items_come_and_go() {
@@ -147,15 +156,8 @@ mod tests {
         ] });
         let mut changes = Vec::new();
         compare("spec", Some(&before), Some(&after), &mut changes);
-        let lines: Vec<String> = changes
-            .iter()
-            .map(|Change { path, before, after }| {
-                let shown = |value: &Option<String>| value.clone().unwrap_or("-".to_owned());
-                format!("{path}: {} -> {}", shown(before), shown(after))
-            })
-            .collect();
         assert_eq!(
-            lines,
+            lines(&changes),
             [
                 "spec.containers[app].env[0].value: (a text of 7 bytes) -> (a text of 7 bytes)",
                 "spec.containers[app].image: app:1 -> app:2",

@@ -79,6 +79,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
+    use crate::backend::kubernetes::compare::tests::lines;
 
     #[test]
     fn lists_what_differs_and_hides_what_may_be_secret() {
@@ -101,15 +102,8 @@ mod tests {
             "status": { "replicas": 9 },
         });
         let Diff { changes, warnings } = diff(Verb::Restart, &before, &after);
-        let lines: Vec<String> = changes
-            .iter()
-            .map(|Change { path, before, after }| {
-                let shown = |value: &Option<String>| value.clone().unwrap_or("-".to_owned());
-                format!("{path}: {} -> {}", shown(before), shown(after))
-            })
-            .collect();
         assert_eq!(
-            lines,
+            lines(&changes),
             [
                 "spec.replicas: 2 -> 3",
                 "spec.template.spec.containers[0].image: web:1 -> web:2",
