@@ -8,22 +8,12 @@ use tokio::time::Instant;
 use toolgate::domain::name::ApprovalId;
 use toolgate::governance::approval::{ApprovalError, Status};
 use toolgate::governance::audit::Stage;
-use toolgate_tests::{House, Part, line};
+use toolgate_tests::{House, Part, grants, line};
 
-const CONFIG: &str = "
-    [mode]
-    read_only = false
-    [grants.remediation.kubernetes-restart]
-    namespaces = [\"shop\"]
-    [grants.remediation.kubernetes-scale]
-    namespaces = [\"shop\"]
-    [grants.remediation.kubernetes-rollback]
-    namespaces = [\"shop\"]
-    [grants.remediation.kubernetes-pause]
-    namespaces = [\"shop\"]
-    [grants.remediation.kubernetes-delete-pod]
-    namespaces = [\"shop\"]
-";
+fn config() -> String {
+    let grants = grants("plugins/remediation", "namespaces = [\"shop\"]");
+    format!("[mode]\nread_only = false\n{grants}")
+}
 
 /// Longer than anything here takes.
 const SOON: Duration = Duration::from_secs(10);
@@ -33,7 +23,7 @@ fn checkout() -> Value {
 }
 
 async fn house() -> House {
-    House::of(&["plugins/remediation"], CONFIG).await
+    House::of(&["plugins/remediation"], &config()).await
 }
 
 async fn request(house: &House) -> ApprovalId {
@@ -179,7 +169,7 @@ async fn invariant_09_no_tool_answers_a_request() {
     let sources = ["events", "logs", "nodes", "pods", "remediation", "workloads"];
     let sources = sources.map(|name| format!("plugins/{name}"));
     let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
-    let house = House::of(&sources, &format!("{CONFIG}{grants}")).await;
+    let house = House::of(&sources, &(config() + grants)).await;
     let sandbox = house.gateway().sandbox();
     let tools: Vec<_> = sandbox
         .tools()
@@ -215,7 +205,7 @@ async fn invariant_10_a_tool_that_calls_itself_harmless_can_do_no_harm() {
     let honest = "uses = [\"kubernetes-restart\"]";
     assert!(part.manifest.contains(honest));
     part.manifest = part.manifest.replace(honest, "uses = []");
-    let house = House::builder().with_part(part).config(CONFIG).build().await;
+    let house = House::builder().with_part(part).config(&config()).build().await;
     let answer = house.ask("alice", "restart_deployment", checkout()).await;
     expect!["tool-error: denied: the tool `restart_deployment` does not list `kubernetes-restart` under `uses` in its plugin's manifest"].assert_eq(&answer);
     assert!(house.cluster("demo").requests().is_empty());

@@ -8,31 +8,16 @@ use std::sync::Arc;
 use expect_test::expect;
 use serde_json::json;
 use toolgate::governance::audit::{FILE, Stage};
-use toolgate_tests::{House, Part, line, toolgate};
-
-const RESTART: &str = "
-    [mode]
-    read_only = false
-    [approvals]
-    required = false
-    [grants.remediation.kubernetes-restart]
-    namespaces = [\"shop\"]
-    [grants.remediation.kubernetes-scale]
-    namespaces = [\"shop\"]
-    [grants.remediation.kubernetes-rollback]
-    namespaces = [\"shop\"]
-    [grants.remediation.kubernetes-pause]
-    namespaces = [\"shop\"]
-    [grants.remediation.kubernetes-delete-pod]
-    namespaces = [\"shop\"]
-";
+use toolgate_tests::{House, Part, grants, line, toolgate};
 
 const READ: &str = "[grants.workloads.kubernetes-read]\nnamespaces = [\"*\"]\n\
     [grants.workloads.kubernetes-events]\nnamespaces = [\"*\"]\n";
 
 #[tokio::test]
 async fn invariant_04_the_intent_of_a_write_is_on_record_before_its_effect() {
-    let house = House::of(&["plugins/remediation"], RESTART).await;
+    let grants = grants("plugins/remediation", "namespaces = [\"shop\"]");
+    let config = format!("[mode]\nread_only = false\n[approvals]\nrequired = false\n{grants}");
+    let house = House::of(&["plugins/remediation"], &config).await;
     let checkout = json!({"namespace": "shop", "deployment_name": "checkout"});
     house.ask("alice", "restart_deployment", checkout).await;
     expect![[r#"

@@ -6,34 +6,19 @@ use std::process::Stdio;
 
 use expect_test::expect;
 use serde_json::Value;
-use toolgate_tests::Part;
+use toolgate_tests::{Part, grants};
 
 use crate::program::{ANSWERED_WITHIN, Home, Http, Running};
 
-const CONFIG: &str = r#"
-[mode]
-read_only = false
-[clusters.demo]
-demo = true
-[grants.pods.kubernetes-read]
-namespaces = ["shop"]
-[grants.pods.kubernetes-events]
-namespaces = ["shop"]
-[grants.remediation.kubernetes-restart]
-namespaces = ["shop"]
-[grants.remediation.kubernetes-scale]
-namespaces = ["shop"]
-[grants.remediation.kubernetes-rollback]
-namespaces = ["shop"]
-[grants.remediation.kubernetes-pause]
-namespaces = ["shop"]
-[grants.remediation.kubernetes-delete-pod]
-namespaces = ["shop"]
-"#;
+fn config() -> String {
+    let granted = ["plugins/pods", "plugins/remediation"];
+    let grants = granted.map(|source| grants(source, "namespaces = [\"shop\"]"));
+    format!("[mode]\nread_only = false\n[clusters.demo]\ndemo = true\n{}", grants.concat())
+}
 
 pub(crate) fn furnished() -> Home {
     let home = Home::new();
-    home.furnish(&["plugins/pods", "plugins/remediation"], CONFIG);
+    home.furnish(&["plugins/pods", "plugins/remediation"], &config());
     home
 }
 
@@ -78,7 +63,7 @@ fn what_is_there_and_what_it_may() {
 #[test]
 fn plugins_that_do_not_serve() {
     let home = furnished();
-    home.furnish(&["guests/undeclared-import", "wat/wasi-http", "guests/echo"], CONFIG);
+    home.furnish(&["guests/undeclared-import", "wat/wasi-http", "guests/echo"], &config());
     let mut echo = Part::find("guests/echo");
     echo.name = "empty".to_owned();
     echo.wasm.clear();

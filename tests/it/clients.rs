@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use toolgate_tests::repository;
+use toolgate_tests::{grants, repository};
 
 use crate::program::{Home, Http, Printed, TOOLS};
 
@@ -221,7 +221,9 @@ fn the_python_sdk_calls_every_tool_over_http() {
 }
 
 /// Prompts, resources and completions; a restart of what is watched changes it.
-const OFFERS: &str = r#"
+const OFFERING: [&str; 3] = ["plugins/runbooks", "plugins/browse", "plugins/remediation"];
+
+const OFFERS: &str = "
     [serve]
     reread_every_s = 1
     [mode]
@@ -230,29 +232,14 @@ const OFFERS: &str = r#"
     required = false
     [clusters.demo]
     demo = true
-    [grants.runbooks.kubernetes-read]
-    namespaces = ["shop"]
-    [grants.browse.kubernetes-read]
-    namespaces = ["shop"]
-    [grants.browse.kubernetes-logs]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-restart]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-scale]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-rollback]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-pause]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-delete-pod]
-    namespaces = ["shop"]
-"#;
+";
 
 fn check_offers(mode: (&str, &str, Option<&str>), http: bool) {
     let (era, version, _) = mode;
     let Some(python) = client("TOOLGATE_PYTHON") else { return };
     let home = Home::new();
-    home.furnish(&["plugins/runbooks", "plugins/browse", "plugins/remediation"], OFFERS);
+    let grants = OFFERING.map(|source| grants(source, "namespaces = [\"shop\"]"));
+    home.furnish(&OFFERING, &format!("{OFFERS}{}", grants.concat()));
     let watched = "k8s://demo/namespaces/shop/workloads/deployment/checkout";
     let pods = "k8s://{cluster}/namespaces/{namespace}/pods/{pod}";
     let checkout = json!({"namespace": "shop", "deployment": "checkout"});

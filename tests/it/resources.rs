@@ -10,27 +10,10 @@ use toolgate::domain::principal::Principal;
 use toolgate::domain::subject::{Completed, Subject};
 use toolgate::gateway::Tools;
 use toolgate::transport::serve_io;
-use toolgate_tests::House;
+use toolgate_tests::{House, grants};
 
-const BROWSE: &str = r#"
-    [grants.browse.kubernetes-read]
-    namespaces = ["shop"]
-    [grants.browse.kubernetes-logs]
-    namespaces = ["shop"]
-"#;
-
-const REMEDIATION: &str = r#"
-    [grants.remediation.kubernetes-restart]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-scale]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-rollback]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-pause]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-delete-pod]
-    namespaces = ["shop"]
-"#;
+/// Where everything here is granted.
+const SHOP: &str = "namespaces = [\"shop\"]";
 
 /// How often what is watched is read again here.
 const OFTEN: Duration = Duration::from_millis(50);
@@ -42,13 +25,17 @@ fn uri(text: &str) -> Subject {
     Subject::Resource(text.parse().unwrap())
 }
 
+async fn browse() -> House {
+    House::of(&["plugins/browse"], &grants("plugins/browse", SHOP)).await
+}
+
 async fn read(house: &House, text: &str) -> String {
     house.get(uri(text), json!({})).await
 }
 
 #[tokio::test]
 async fn reads_what_is_granted() {
-    let house = House::of(&["plugins/browse"], BROWSE).await;
+    let house = browse().await;
     assert_eq!(house.failures(), "");
     let names = read(&house, "k8s://demo/namespaces").await;
     assert!(names.contains(r#""name":"shop""#) && !names.contains("kube-system"), "{names}");
@@ -73,7 +60,7 @@ async fn reads_what_is_granted() {
 
 #[tokio::test]
 async fn what_lies_outside_of_the_grant_is_not_there() {
-    let house = House::of(&["plugins/browse"], BROWSE).await;
+    let house = browse().await;
     let mut seen = String::new();
     for text in [
         "k8s://demo/namespaces/kube-system/workloads",
@@ -101,7 +88,7 @@ async fn what_lies_outside_of_the_grant_is_not_there() {
 
 #[tokio::test]
 async fn completes_the_variables_of_a_template() {
-    let house = House::of(&["plugins/browse"], BROWSE).await;
+    let house = browse().await;
     let ask = async |template: &str, name: &str, given: Value| {
         let of = Completed::Template(template.parse().unwrap());
         house.get(Subject::Completion { of, argument: name.parse().unwrap() }, given).await
@@ -134,23 +121,10 @@ async fn tells_a_caller_what_it_may_do_and_no_more() {
         [grants.pods.kubernetes-events]
         clusters = ["blue"]
         namespaces = ["shop"]
-        [grants.remediation.kubernetes-restart]
-        clusters = ["blue"]
-        namespaces = ["shop"]
-        [grants.remediation.kubernetes-scale]
-        clusters = ["blue"]
-        namespaces = ["shop"]
-        [grants.remediation.kubernetes-rollback]
-        clusters = ["blue"]
-        namespaces = ["shop"]
-        [grants.remediation.kubernetes-pause]
-        clusters = ["blue"]
-        namespaces = ["shop"]
-        [grants.remediation.kubernetes-delete-pod]
-        clusters = ["blue"]
-        namespaces = ["shop"]
     "#;
-    let house = House::of(&["plugins/pods", "plugins/remediation"], config).await;
+    let remediation = grants("plugins/remediation", &format!("clusters = [\"blue\"]\n{SHOP}"));
+    let config = format!("{config}{remediation}");
+    let house = House::of(&["plugins/pods", "plugins/remediation"], &config).await;
     assert_eq!(house.failures(), "");
     let clusters = read(&house, "toolgate://clusters").await;
     assert_eq!(clusters, r#"content: {"clusters":[{"default":true,"name":"blue"}]}"#);
@@ -340,11 +314,10 @@ async fn a_hostile_resource_is_bounded_and_made_plain() {
 
 #[tokio::test]
 async fn tells_a_subscriber_of_a_restart_and_records_every_look() {
-    let config = format!(
-        "{BROWSE}\n[mode]\nread_only = false\n[approvals]\nrequired = false\n\
-         {REMEDIATION}"
-    );
-    let house = House::of(&["plugins/browse", "plugins/remediation"], &config).await;
+    let plugins = ["plugins/browse", "plugins/remediation"];
+    let grants = plugins.map(|source| grants(source, SHOP)).concat();
+    let config = format!("[mode]\nread_only = false\n[approvals]\nrequired = false\n{grants}");
+    let house = House::of(&plugins, &config).await;
     let (client, server) = tokio::io::duplex(1 << 20);
     let (from, to) = tokio::io::split(server);
     let tools: Arc<dyn Tools> = house.gateway().clone();

@@ -26,30 +26,18 @@ use toolgate::effects::{Effects, Parts};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate::governance::policy::Policy;
-use toolgate_tests::{House, Operator, shown};
+use toolgate_tests::{House, Operator, grants, shown};
 
 use crate::program::ANSWERED_WITHIN;
 
 /// A house that may ask for restarts in `shop`.
-const CONFIG: &str = r#"
-[mode]
-read_only = false
-[approvals]
-required = true
-[grants.remediation.kubernetes-restart]
-namespaces = ["shop"]
-[grants.remediation.kubernetes-scale]
-namespaces = ["shop"]
-[grants.remediation.kubernetes-rollback]
-namespaces = ["shop"]
-[grants.remediation.kubernetes-pause]
-namespaces = ["shop"]
-[grants.remediation.kubernetes-delete-pod]
-namespaces = ["shop"]
-"#;
+fn config() -> String {
+    let grants = grants("plugins/remediation", "namespaces = [\"shop\"]");
+    format!("[mode]\nread_only = false\n[approvals]\nrequired = true\n{grants}")
+}
 
 async fn house() -> House {
-    House::of(&["plugins/remediation"], CONFIG).await
+    House::of(&["plugins/remediation"], &config()).await
 }
 
 async fn restart(house: &House) -> Result<Value, String> {
@@ -205,7 +193,7 @@ async fn an_answer_that_makes_no_sense_is_no_answer() {
 async fn a_request_ends_with_the_process_that_holds_it() {
     let state = tempfile::tempdir().unwrap();
     let build = || {
-        let builder = House::builder().with("plugins/remediation").config(CONFIG);
+        let builder = House::builder().with("plugins/remediation").config(&config());
         builder.state_dir(state.path()).build()
     };
     let first = build().await;

@@ -8,18 +8,14 @@ use toolgate::domain::call::Outcome;
 use toolgate::domain::write::PLAN_PODS_MAX;
 use toolgate::governance::approval::Status;
 use toolgate::governance::audit::Stage;
-use toolgate_tests::{House, shown};
+use toolgate_tests::{House, grants, shown};
 
 /// Longer than a rollout of the embedded cluster takes.
 const FINISHED_WITHIN: Duration = Duration::from_mins(2);
 
-const CAPABILITIES: [&str; 5] = ["restart", "scale", "rollback", "pause", "delete-pod"];
-
 async fn house(settings: &str, namespaces: &str) -> House {
-    let grants = CAPABILITIES.map(|name| {
-        format!("[grants.remediation.kubernetes-{name}]\nnamespaces = [\"{namespaces}\"]\n")
-    });
-    House::of(&["plugins/remediation"], &format!("{settings}\n{}", grants.concat())).await
+    let grants = grants("plugins/remediation", &format!("namespaces = [\"{namespaces}\"]"));
+    House::of(&["plugins/remediation"], &format!("{settings}\n{grants}")).await
 }
 
 const ASKS: &str = "[mode]\nread_only = false\n[approvals]\nrequired = true";

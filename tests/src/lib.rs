@@ -33,5 +33,5 @@ mod turn;
 
 pub use house::{Builder, House, shown};
 pub use operator::Operator;
-pub use parts::{Part, repository, target_dir, toolgate};
+pub use parts::{Part, grants, repository, target_dir, toolgate};
 pub use record::{Record, line};

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use toolgate::domain::capability::Capability;
+
 use crate::generate;
 
 /// A plugin's two files.
@@ -52,6 +54,17 @@ impl Part {
         Self { name: name.to_owned(), manifest: generate::manifest(name, &source), wasm }
     }
 
+    /// The lines of a configuration that grant all that its manifest asks for, each as far as
+    /// `reach` says: `namespaces = ["shop"]`.
+    pub fn grants(&self, reach: &str) -> String {
+        let asked = self.manifest.lines().filter_map(|line| {
+            let name = line.trim().strip_prefix("[capabilities.")?.strip_suffix(']')?;
+            let capability: Capability = name.parse().expect("a manifest asks for what there is");
+            capability.needs_grant().then_some(capability)
+        });
+        asked.map(|name| format!("[grants.{}.{name}]\n{reach}\n", self.name)).collect()
+    }
+
     /// Lays the files out as the host looks for them.
     pub fn lay_out(&self, plugins_dir: &Path) {
         let folder = plugins_dir.join(&self.name);
@@ -59,6 +72,11 @@ impl Part {
         std::fs::write(folder.join("plugin.toml"), &self.manifest).unwrap();
         std::fs::write(folder.join(format!("{}.wasm", self.name)), &self.wasm).unwrap();
     }
+}
+
+/// [`Part::grants`] of a component, by where it comes from.
+pub fn grants(source: &str, reach: &str) -> String {
+    Part::find(source).grants(reach)
 }
 
 /// The repository's root.
