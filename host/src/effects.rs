@@ -26,6 +26,7 @@ use crate::governance::approval::{
 };
 use crate::governance::audit::{ApprovalRecord, AuditLog, Stage};
 use crate::governance::policy::{Policy, Question};
+use crate::governance::rate_limit::WriteBudget;
 
 /// How often the answers are looked for while a request waits. A person does not notice it, and a
 /// look is one failed `open` per request.
@@ -49,6 +50,7 @@ pub struct Effects {
     audit: AuditLog,
     mode: Mode,
     policy: Arc<Policy>,
+    budget: WriteBudget,
     clock: Arc<dyn Clock>,
     submitted: tokio::sync::Notify,
     /// Something that a person answered has come to its end.
@@ -72,6 +74,8 @@ pub struct Parts {
     pub mode: Mode,
     /// What the operator allows to whom, and who has to say yes.
     pub policy: Arc<Policy>,
+    /// Writes that may be asked for within an hour.
+    pub budget: WriteBudget,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -79,10 +83,22 @@ pub struct Parts {
 impl Effects {
     /// A room with nothing under way.
     pub fn new(parts: Parts) -> Self {
-        let Parts { writer, kubernetes, desk, audit, mode, policy, clock } = parts;
+        let Parts { writer, kubernetes, desk, audit, mode, policy, budget, clock } = parts;
         let (submitted, settled) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
         let (desk, tasks) = (Arc::new(desk), TaskTracker::new());
-        Self { writer, kubernetes, desk, audit, mode, policy, clock, submitted, settled, tasks }
+        Self {
+            writer,
+            kubernetes,
+            desk,
+            audit,
+            mode,
+            policy,
+            budget,
+            clock,
+            submitted,
+            settled,
+            tasks,
+        }
     }
 
     /// Executes what is approved until told to stop; what has begun by then is finished, and what
@@ -326,6 +342,9 @@ impl Effects {
             return Err(denied(&request));
         }
         let plan = self.plan(&request).await?;
+        if let Err(spent) = self.budget.spend(&request.principal, request.target.cluster()) {
+            return Ok(WriteOutcome::Denied(spent));
+        }
         if let Verdict::Ask { rule, terms } = verdict {
             return self.submit(request, plan, rule, terms).await;
         }

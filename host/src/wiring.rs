@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Offered, Permissions};
 use crate::backend::demo::{DemoCluster, ScenarioError};
-use crate::backend::kubernetes::{Clusters, ConnectError, Connection};
+use crate::backend::kubernetes::{Bounds, Clusters, ConnectError, Connection, REQUEST_DEADLINE};
 use crate::capability::{Clock, Journal};
 use crate::config::{AuditArguments, ClusterSource, Config};
 use crate::domain::limits::Limits;
@@ -21,6 +20,7 @@ use crate::governance::admission::Governor;
 use crate::governance::approval::{ApprovalError, Desk};
 use crate::governance::audit::{Arguments, AuditError, AuditLog};
 use crate::governance::policy::Policy;
+use crate::governance::rate_limit::WriteBudget;
 use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads, Tool};
 
 /// Why there is no house.
@@ -112,6 +112,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         clusters,
         default_cluster,
         grants,
+        rates,
         limits,
         plugin_limits,
         settings,
@@ -122,10 +123,10 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     tokio::task::spawn_blocking(crate::governance::redact::prepare);
     let instance = instance()?;
     let names: Vec<ClusterName> = clusters.keys().cloned().collect();
-    let deadlines = deadlines(&clusters);
+    let bounds = bounds(&clusters);
     let (connections, embedded) = connections(clusters)?;
     let clusters =
-        Clusters::new(connections, &deadlines, Arc::clone(&clock)).map_err(WiringError::Connect)?;
+        Clusters::new(connections, &bounds, Arc::clone(&clock)).map_err(WiringError::Connect)?;
     let arguments = recorded(audit.arguments);
     let log = AuditLog::open(&state_dir.join(AUDIT_DIR), &instance, arguments, Arc::clone(&clock))?;
     let journal: Arc<dyn Journal> = Arc::new(log.clone());
@@ -139,6 +140,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         audit: log.clone(),
         mode: mode.clone(),
         policy: Arc::clone(&policy),
+        budget: WriteBudget::new(&rates),
         clock: Arc::clone(&clock),
     }));
     let permissions =
@@ -167,7 +169,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
     let sandbox = Sandbox::load(parts, &plugins_dir, terms).await?;
     permissions.learn(sandbox.tools().map(offered).collect());
-    let gateway = Arc::new(Gateway::new(log.clone(), Governor::new(mode), sandbox));
+    let gateway = Arc::new(Gateway::new(log.clone(), Governor::new(mode, rates), sandbox));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
     Ok(House { gateway, effects, embedded, audit: log, stop, executing, _threads: threads })
@@ -210,12 +212,13 @@ pub fn compiler() -> Result<Compiler, WiringError> {
     Ok(Compiler::Child(program))
 }
 
-fn deadlines(clusters: &BTreeMap<ClusterName, ClusterSource>) -> BTreeMap<ClusterName, Duration> {
+fn bounds(clusters: &BTreeMap<ClusterName, ClusterSource>) -> BTreeMap<ClusterName, Bounds> {
     let said = clusters.iter().filter_map(|(name, source)| match source {
-        ClusterSource::Kubeconfig { request_deadline, .. }
-        | ClusterSource::InCluster { request_deadline } => {
-            request_deadline.map(|deadline| (name.clone(), deadline))
+        ClusterSource::Kubeconfig { requests, .. } | ClusterSource::InCluster { requests } => {
+            let deadline = requests.deadline.unwrap_or(REQUEST_DEADLINE);
+            Some((name.clone(), Bounds { deadline, rate: Some(requests.rate) }))
         }
+        // Nobody else is served by it.
         ClusterSource::Embedded { .. } => None,
     });
     said.collect()
@@ -227,10 +230,10 @@ fn connections(clusters: BTreeMap<ClusterName, ClusterSource>) -> Result<Connect
     let (mut connections, mut embedded) = (BTreeMap::new(), BTreeMap::new());
     for (name, source) in clusters {
         let connection = match source {
-            ClusterSource::Kubeconfig { context, file, request_deadline: _ } => {
+            ClusterSource::Kubeconfig { context, file, requests: _ } => {
                 Connection::Kubeconfig { path: file, context: Some(context) }
             }
-            ClusterSource::InCluster { request_deadline: _ } => Connection::InCluster,
+            ClusterSource::InCluster { requests: _ } => Connection::InCluster,
             ClusterSource::Embedded { scenario, latency } => {
                 let cluster = match &scenario {
                     Some(place) => DemoCluster::find(place),

@@ -16,6 +16,7 @@ use toolgate::domain::mode::Mode;
 use toolgate::domain::name::ToolName;
 use toolgate::domain::principal::Principal;
 use toolgate::domain::prompt::PromptListing;
+use toolgate::domain::rates::{Rate, Rates};
 use toolgate::domain::resource::ResourceListing;
 use toolgate::domain::scope::{Patterns, Scope};
 use toolgate::domain::tool::ToolListing;
@@ -82,7 +83,7 @@ impl InstantHouse {
         };
         let sandbox = Sandbox::load(parts, &plugins, terms).await?;
         ensure!(sandbox.failures().is_empty(), "{:?}", sandbox.failures());
-        let gateway = Arc::new(Gateway::new(audit, Governor::new(mode), sandbox));
+        let gateway = Arc::new(Gateway::new(audit, Governor::new(mode, unbounded()), sandbox));
         Ok(Self { gateway, backend, _threads: threads, _dirs: dirs })
     }
 }
@@ -99,10 +100,24 @@ pub(crate) async fn embedded(dirs: &Path, latency: Duration) -> Result<wiring::H
     Ok(house)
 }
 
+/// What is measured is the way of a call, and not how many are let in.
+fn unbounded() -> Rates {
+    let rate = Rate::new(1_000_000, 1_000_000);
+    Rates {
+        caller: rate,
+        caller_in_flight_max: 1_000,
+        tool: rate,
+        plugin: rate,
+        ..Rates::default()
+    }
+}
+
 /// A configuration with every folder beside it, and these plugins allowed to read logs.
 pub(crate) fn config(latency: Duration, plugins: &[String]) -> String {
     let mut text = format!(
         "plugins_dir = \"plugins\"\nstate_dir = \"state\"\ncache_dir = \"cache\"\n\
+         [rates]\ncaller_per_s = 1000000\ntool_per_s = 1000000\nplugin_per_s = 1000000\n\
+         caller_in_flight_max = 1000\n\
          [clusters.{CLUSTER}]\ndemo = true\nlatency_ms = {}\n",
         latency.as_millis()
     );

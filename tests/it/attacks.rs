@@ -23,7 +23,7 @@ use toolgate::effects::{Effects, Parts, Requests};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate::governance::policy::Policy;
-use toolgate_tests::Operator;
+use toolgate_tests::{Operator, ample_budget};
 
 use crate::desk::{plan, request};
 use crate::program::ANSWERED_WITHIN;
@@ -80,6 +80,7 @@ impl Replica {
             audit,
             mode: Mode { read_only: false, ..Mode::default() },
             policy: Arc::new(Policy::shipped(true, Duration::from_mins(10))),
+            budget: ample_budget(),
             clock,
         }));
         let stop = CancellationToken::new();

@@ -21,7 +21,7 @@ use toolgate::effects::{Effects, Parts, Requests};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
 use toolgate::governance::audit::{Arguments, AuditLine, AuditLog, FILE, Stage};
 use toolgate::governance::policy::Policy;
-use toolgate_tests::Operator;
+use toolgate_tests::{Operator, ample_budget};
 
 use crate::desk::{Dice, request};
 
@@ -120,6 +120,7 @@ async fn child() {
         audit,
         mode: Mode { read_only: false, ..Mode::default() },
         policy: Arc::new(Policy::shipped(true, Duration::from_mins(10))),
+        budget: ample_budget(),
         clock,
     }));
     tokio::spawn(Arc::clone(&effects).run(CancellationToken::new()));

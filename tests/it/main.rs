@@ -34,6 +34,7 @@ mod logs;
 mod program;
 mod prompts;
 mod protocol;
+mod rates;
 mod reading;
 mod readme;
 mod resources;

@@ -26,7 +26,7 @@ use toolgate::effects::{Effects, Parts};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate::governance::policy::Policy;
-use toolgate_tests::{House, Operator, grants, shown};
+use toolgate_tests::{House, Operator, ample_budget, grants, shown};
 
 use crate::program::ANSWERED_WITHIN;
 
@@ -273,6 +273,7 @@ impl Room {
             audit,
             mode: Mode { read_only: false, ..Mode::default() },
             policy: Arc::new(Policy::shipped(true, LAPSE)),
+            budget: ample_budget(),
             clock,
         }));
         Self { effects, operator, cluster, now, _state: state }

@@ -12,8 +12,10 @@ use toolgate::capability::progress::NoProgress;
 use toolgate::config::Config;
 use toolgate::domain::call::{Call, Outcome};
 use toolgate::domain::principal::Principal;
+use toolgate::domain::rates::Rates;
 use toolgate::domain::subject::Subject;
 use toolgate::gateway::{CallContext, CallError, Gateway, Tools as _};
+use toolgate::governance::rate_limit::WriteBudget;
 use toolgate::sandbox::Compiler;
 use toolgate::wiring::{self, APPROVALS_DIR, AUDIT_DIR, WiringError};
 
@@ -24,6 +26,16 @@ use crate::turn::Turn;
 
 /// The cluster of a configuration that names none.
 const CLUSTER: &str = "[clusters.demo]\ndemo = true\n";
+
+/// Writes enough for a test that asks for many.
+pub fn ample_budget() -> WriteBudget {
+    let rates = Rates {
+        caller_writes_per_h: 1_000_000,
+        cluster_writes_per_h: 1_000_000,
+        ..Rates::default()
+    };
+    WriteBudget::new(&rates)
+}
 
 /// A house to be.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ pub mod proxy;
 mod record;
 mod turn;
 
-pub use house::{Builder, House, shown};
+pub use house::{Builder, House, ample_budget, shown};
 pub use operator::Operator;
 pub use parts::{Part, grants, repository, target_dir, toolgate};
 pub use record::{Record, line};

@@ -1,18 +1,20 @@
 //! `[clusters.<name>]`: how each is reached, and which one is meant where none is named.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use super::ClusterSource;
 use super::document::{Document, KeyPath};
 use super::environment::Environment;
 use super::limits::bounded;
 use super::problem::shown;
 use super::raw::{RawCluster, Table};
 use super::validate::place;
+use super::{ClusterSource, Requests, rates};
 use crate::domain::name::ClusterName;
+use crate::domain::rates::CLUSTER_REQUESTS;
 
 /// Slower than any cluster that is worth imitating.
 const LATENCY_MS_MAX: i64 = 10_000;
@@ -81,7 +83,9 @@ fn source(
         demo,
         scenario,
         latency_ms,
-        request_deadline_ms,
+        request_deadline_ms: _,
+        requests_per_s: _,
+        requests_burst: _,
         default: _,
     } = raw;
     let in_cluster = in_cluster.unwrap_or(false);
@@ -98,7 +102,7 @@ fn source(
             only("latency_ms", document);
         }
     }
-    let request_deadline = request_deadline(*request_deadline_ms, demo, path, document);
+    let requests = requests(raw, demo, path, document);
     if kubeconfig.is_some() && context.is_none() {
         let hint = "add `context = \"..\"`; the file's current context may change at any time";
         document.problem(&path.key("kubeconfig"), "it is named without a context", hint);
@@ -111,9 +115,9 @@ fn source(
                 Some(text) => Some(place(text, &path.key("kubeconfig"), reach, document)?),
                 None => None,
             };
-            Some(ClusterSource::Kubeconfig { context, file, request_deadline })
+            Some(ClusterSource::Kubeconfig { context, file, requests })
         }
-        (None, true, false) => Some(ClusterSource::InCluster { request_deadline }),
+        (None, true, false) => Some(ClusterSource::InCluster { requests }),
         (None, false, true) => {
             let scenario = match scenario.as_deref() {
                 Some(text) => Some(place(text, &path.key("scenario"), reach, document)?),
@@ -142,19 +146,27 @@ fn source(
     }
 }
 
-fn request_deadline(
-    said: Option<i64>,
-    demo: bool,
-    path: &KeyPath,
-    document: &mut Document<'_>,
-) -> Option<Duration> {
-    let at = path.key("request_deadline_ms");
-    if demo && said.is_some() {
-        let hint = "remove the line; `latency_ms` makes it slow";
-        document.problem(&at, "the embedded cluster has none", hint);
-        return None;
+fn requests(raw: &RawCluster, demo: bool, path: &KeyPath, document: &mut Document<'_>) -> Requests {
+    let mut number = |key: &str, said: Option<i64>, bounds: RangeInclusive<i64>| {
+        let at = path.key(key);
+        if demo && said.is_some() {
+            let hint = "remove the line; `latency_ms` makes it slow";
+            document.problem(&at, "the embedded cluster has none", hint);
+            return None;
+        }
+        bounded(said?, bounds, &at, document)
+    };
+    let deadline = number("request_deadline_ms", raw.request_deadline_ms, REQUEST_DEADLINE_MS);
+    let mut count = |key: &str, said: Option<i64>| {
+        let value = number(key, said, rates::PER_S)?;
+        u32::try_from(value).ok().and_then(NonZeroU32::new)
+    };
+    let per_s = count("requests_per_s", raw.requests_per_s);
+    let burst = count("requests_burst", raw.requests_burst);
+    Requests {
+        deadline: deadline.map(Duration::from_millis),
+        rate: rates::rate(per_s, burst, CLUSTER_REQUESTS),
     }
-    bounded(said?, REQUEST_DEADLINE_MS, &at, document).map(Duration::from_millis)
 }
 
 fn checked_context(context: &str, path: &KeyPath, document: &mut Document<'_>) -> Option<String> {

@@ -10,6 +10,7 @@ mod environment;
 mod grants;
 mod limits;
 mod problem;
+mod rates;
 mod raw;
 mod serve;
 mod settings;
@@ -33,6 +34,7 @@ use crate::domain::grant::Grants;
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
 use crate::domain::name::{ClusterName, PluginId};
+use crate::domain::rates::{Rate, Rates};
 
 /// The largest file that is read: thousands of grants. A larger one is a mistake, or an attack on
 /// our memory.
@@ -58,6 +60,8 @@ pub struct Config {
     pub default_cluster: Option<ClusterName>,
     /// What each plugin may use. A plugin that is not in it may use nothing.
     pub grants: BTreeMap<PluginId, Grants>,
+    /// What callers may ask of the whole.
+    pub rates: Rates,
     /// The bounds of plugins without their own.
     pub limits: Limits,
     /// The bounds of plugins with their own, complete.
@@ -83,6 +87,15 @@ pub struct Serve {
     pub reread_every: Duration,
 }
 
+/// What one cluster is asked at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requests {
+    /// How long one request may take, with its retries; `None` for the usual time.
+    pub deadline: Option<Duration>,
+    /// How many it is sent, by all callers together.
+    pub rate: Rate,
+}
+
 /// How a cluster is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClusterSource {
@@ -92,13 +105,13 @@ pub enum ClusterSource {
         context: String,
         /// The file; `None` for the usual ones.
         file: Option<PathBuf>,
-        /// How long one request may take, with its retries; `None` for the usual time.
-        request_deadline: Option<Duration>,
+        /// What it is asked at most.
+        requests: Requests,
     },
     /// As the pod that Toolgate runs in.
     InCluster {
-        /// How long one request may take, with its retries; `None` for the usual time.
-        request_deadline: Option<Duration>,
+        /// What it is asked at most.
+        requests: Requests,
     },
     /// The embedded cluster, which needs no network.
     Embedded {

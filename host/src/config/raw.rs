@@ -10,6 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 pub(super) use super::limits::RawLimits;
+pub(super) use super::rates::RawRates;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -22,6 +23,7 @@ pub(super) struct RawConfig {
     pub(super) clusters: BTreeMap<String, Table<RawCluster>>,
     /// Plugin, then capability.
     pub(super) grants: BTreeMap<String, BTreeMap<String, Table<RawGrant>>>,
+    pub(super) rates: Table<RawRates>,
     pub(super) limits: Table<RawLimits>,
     pub(super) plugins: BTreeMap<String, Table<RawPlugin>>,
     pub(super) approvals: Table<RawApprovals>,
@@ -55,6 +57,8 @@ pub(super) struct RawCluster {
     pub(super) scenario: Option<String>,
     pub(super) latency_ms: Option<i64>,
     pub(super) request_deadline_ms: Option<i64>,
+    pub(super) requests_per_s: Option<i64>,
+    pub(super) requests_burst: Option<i64>,
     pub(super) default: Option<bool>,
 }
 

@@ -6,6 +6,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::domain::capability::Capability;
 use crate::domain::mode::WriteMode;
+use crate::domain::rates::CLUSTER_REQUESTS;
 
 fn environment() -> Environment {
     Environment { home: Some("/home/ada".into()), ..Environment::default() }
@@ -99,9 +100,10 @@ fn reads_every_key() {
     let kubeconfig = ClusterSource::Kubeconfig {
         context: "prod".into(),
         file: Some("/etc/toolgate/kube/config".into()),
-        request_deadline: Some(Duration::from_secs(4)),
+        requests: Requests { deadline: Some(Duration::from_secs(4)), rate: CLUSTER_REQUESTS },
     };
-    let in_cluster = ClusterSource::InCluster { request_deadline: None };
+    let in_cluster =
+        ClusterSource::InCluster { requests: Requests { deadline: None, rate: CLUSTER_REQUESTS } };
     assert_eq!(sources, [&embedded, &in_cluster, &kubeconfig]);
 
     let scope = config.grants[&id("pods")].scope(Capability::KubernetesRead).unwrap();
@@ -252,7 +254,7 @@ fn reports_every_shape_that_does_not_fit() {
               hint: write it in quotes: `".."`
 
             line 4: whatever: there is no such key
-              hint: the keys here are `plugins_dir`, `state_dir`, `cache_dir`, `serve`, `mode`, `clusters`, `grants`, `limits`, `plugins`, `approvals`, `audit`
+              hint: the keys here are `plugins_dir`, `state_dir`, `cache_dir`, `serve`, `mode`, `clusters`, `grants`, `rates`, `limits`, `plugins`, `approvals`, `audit`
 
             line 7: mode.readonly: there is no such key
               hint: did you mean `read_only`?
@@ -542,4 +544,32 @@ fn loads_from_the_folder_of_the_file() {
     std::fs::write(&path, FULL).unwrap();
     let config = Config::load(&path).unwrap();
     assert_eq!(config.plugins_dir, folder.path().join("plugins"));
+}
+
+#[test]
+fn rates_are_on_by_default_and_within_their_bounds() {
+    let parsed = |text: &str| {
+        let text = format!("[clusters.demo]\ndemo = true\n{text}");
+        Config::parse(&text, Path::new("/etc/toolgate"))
+    };
+    assert_eq!(parsed("").unwrap().rates, Rates::default());
+    let said =
+        parsed("[rates]\ncaller_per_s = 5\ntool_burst = 7\ncaller_writes_per_h = 2").unwrap();
+    let default = Rates::default();
+    let expected = Rates {
+        caller: Rate::new(5, 5),
+        tool: Rate::new(default.tool.per_s.get(), 7),
+        caller_writes_per_h: 2,
+        ..default
+    };
+    assert_eq!(said.rates, expected);
+    let error = parsed("[rates]\ncaller_per_s = 0\ncluster_writes_per_h = 99999").unwrap_err();
+    expect![[r#"
+        the configuration has 2 problems
+
+        line 4: rates.caller_per_s: 0 would let nothing through
+          hint: say a number from 1 to 1000000, or leave the line out for the default
+
+        line 5: rates.cluster_writes_per_h: 99999 is out of bounds
+          hint: say a number from 1 to 10000, or leave the line out for the default"#]].assert_eq(&error.to_string());
 }

@@ -10,7 +10,9 @@ use super::grants::{Axis, patterns};
 use super::limits::bounded;
 use super::problem::{shown, similar};
 use super::raw::{RawApprovals, RawAudit, RawConfig, RawMode, RawPlugin, Table};
-use super::{Approvals, Audit, AuditArguments, Config, clusters, grants, limits, serve, settings};
+use super::{
+    Approvals, Audit, AuditArguments, Config, clusters, grants, limits, rates, serve, settings,
+};
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
 use crate::domain::name::PluginId;
@@ -31,6 +33,7 @@ pub(super) fn validate(
         mode: Table(mode),
         clusters,
         grants,
+        rates: Table(rates),
         limits: Table(limits),
         plugins,
         approvals: Table(approvals),
@@ -50,6 +53,7 @@ pub(super) fn validate(
         clusters::validate(clusters, &root.key("clusters"), reach, document);
     let names = raw.clusters.keys().map(String::as_str).collect();
     let grants = grants::validate(grants, &names, &root.key("grants"), document);
+    let rates = rates::validate(rates, &root.key("rates"), document);
     let base = limits::merge(limits, &Limits::default(), &root.key("limits"), document);
     let (plugin_limits, settings) =
         validate_plugins(plugins, &base, &root.key("plugins"), document);
@@ -64,6 +68,7 @@ pub(super) fn validate(
         clusters,
         default_cluster,
         grants,
+        rates,
         limits: base,
         plugin_limits,
         settings,

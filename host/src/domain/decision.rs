@@ -131,8 +131,13 @@ pub enum Refusal {
         reason: String,
     },
     /// Too much at once; trying again later may succeed.
-    #[error("{0}")]
-    Busy(String),
+    #[error("{reason}; try again in {}", seconds(.retry_after))]
+    Busy {
+        /// The bound that was met.
+        reason: String,
+        /// When there is room again, at the earliest.
+        retry_after: Duration,
+    },
 }
 
 impl Refusal {
@@ -145,9 +150,14 @@ impl Refusal {
             Self::Unknown(Subject::Completion { .. }) => "unknown-argument",
             Self::InvalidArguments(_) => "invalid-arguments",
             Self::Denied { .. } => "denied",
-            Self::Busy(_) => "busy",
+            Self::Busy { .. } => "busy",
         }
     }
+}
+
+/// Never "0 s": who tries again at once is refused again.
+fn seconds(wait: &Duration) -> String {
+    format!("{} s", wait.as_millis().div_ceil(1_000).max(1))
 }
 
 #[cfg(test)]

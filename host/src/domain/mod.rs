@@ -16,6 +16,7 @@ pub mod name;
 pub mod principal;
 pub mod prompt;
 pub mod quantity;
+pub mod rates;
 pub mod rbac;
 pub mod resource;
 pub mod scope;

@@ -8,6 +8,8 @@ use crate::domain::capability::{Capability, Tier};
 use crate::domain::decision::Refusal;
 use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::PluginId;
+use crate::domain::rates::Rates;
+use crate::governance::rate_limit::{CallLimiter, Turn};
 use crate::schema::Schema;
 
 /// The facts that admission looks at: of a tool, a prompt, a resource or a completion.
@@ -30,6 +32,8 @@ pub struct Offer {
 pub struct Permit {
     call: Call,
     offer: Arc<Offer>,
+    /// Held for as long as the call runs.
+    _turn: Turn,
 }
 
 impl Permit {
@@ -53,12 +57,13 @@ impl Permit {
 #[derive(Debug, Clone)]
 pub struct Governor {
     mode: Mode,
+    limiter: Arc<CallLimiter>,
 }
 
 impl Governor {
-    /// Decides by the operator's mode.
-    pub fn new(mode: Mode) -> Self {
-        Self { mode }
+    /// Decides by the operator's mode, and lets in as much as the rates allow.
+    pub fn new(mode: Mode, rates: Rates) -> Self {
+        Self { mode, limiter: CallLimiter::new(rates) }
     }
 
     /// The mode decided by.
@@ -90,10 +95,11 @@ impl Governor {
     pub fn admit(&self, call: Call, offer: Option<Arc<Offer>>) -> Result<Permit, Refusal> {
         let offer = offer.ok_or_else(|| Refusal::Unknown(call.subject.clone()))?;
         self.admits(offer.tier)?;
+        let turn = self.limiter.enter(&call.principal, &call.subject, &offer.plugin)?;
         let problems = offer.arguments.problems(&call.arguments);
         if !problems.is_empty() {
             return Err(Refusal::InvalidArguments(problems));
         }
-        Ok(Permit { call, offer })
+        Ok(Permit { call, offer, _turn: turn })
     }
 }

@@ -11,6 +11,7 @@ pub mod lines;
 mod names;
 pub mod objects;
 pub mod policy;
+pub mod rate_limit;
 pub mod redact;
 pub mod state;
 pub mod text;

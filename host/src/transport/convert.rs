@@ -85,7 +85,7 @@ pub(super) fn answer(
             Refusal::Unknown(_) => Err(refused(&refusal)),
             Refusal::InvalidArguments(_) => failure(refusal.to_string()),
             Refusal::Denied { rule: _, reason } => failure(reason),
-            Refusal::Busy(text) => failure(format!("{text}; try again in a moment")),
+            Refusal::Busy { .. } => failure(refusal.to_string()),
         },
         other => Err(fault(other, call)),
     }
@@ -140,8 +140,10 @@ fn refused(refusal: &Refusal) -> ErrorData {
         Refusal::InvalidArguments(_) | Refusal::Denied { .. } => {
             ErrorData::invalid_params(refusal.to_string(), None)
         }
-        Refusal::Busy(text) => {
-            ErrorData::internal_error(format!("{text}; try again in a moment"), None)
+        Refusal::Busy { retry_after, .. } => {
+            let data =
+                json!({"retryAfterMs": u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)});
+            ErrorData::internal_error(refusal.to_string(), Some(data))
         }
     }
 }
@@ -273,21 +275,25 @@ mod tests {
                 Err(Refusal::InvalidArguments(vec!["/n: is not a number".to_owned()]).into()),
                 Err(Refusal::Denied { rule: "mode.read-only", reason: "reads only".to_owned() }
                     .into()),
-                Err(Refusal::Busy("64 calls are waiting".to_owned()).into()),
+                Err(Refusal::Busy {
+                    reason: "64 calls are waiting".to_owned(),
+                    retry_after: std::time::Duration::from_millis(1_200),
+                }
+                .into()),
                 Err(CallError::NoRecord(secret())),
             ],
             Era::Legacy,
             &expect![[r#"
-                {"_meta":{"toolgate/call":"call0000call0000","toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/truncated":false,"toolgate/untrusted":true},"content":[{"text":"3 pods","type":"text"}],"isError":false,"resultType":"complete","structuredContent":{"pods":3}}
-                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"there is no pod `web`","type":"text"}],"isError":true,"resultType":"complete"}
-                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"the tool stopped because of an error in the plugin; its operator finds the reason in the log under call `call0000call0000`","type":"text"}],"isError":true,"resultType":"complete"}
-                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"the call took longer than 30 s","type":"text"}],"isError":true,"resultType":"complete"}
+                {"resultType":"complete","content":[{"type":"text","text":"3 pods"}],"structuredContent":{"pods":3},"isError":false,"_meta":{"toolgate/call":"call0000call0000","toolgate/untrusted":true,"toolgate/truncated":false,"toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}]}}
+                {"resultType":"complete","content":[{"type":"text","text":"there is no pod `web`"}],"isError":true,"_meta":{"toolgate/call":"call0000call0000"}}
+                {"resultType":"complete","content":[{"type":"text","text":"the tool stopped because of an error in the plugin; its operator finds the reason in the log under call `call0000call0000`"}],"isError":true,"_meta":{"toolgate/call":"call0000call0000"}}
+                {"resultType":"complete","content":[{"type":"text","text":"the call took longer than 30 s"}],"isError":true,"_meta":{"toolgate/call":"call0000call0000"}}
                 {"code":-32603,"message":"call `call0000call0000` was cancelled"}
                 {"code":-32603,"message":"the call failed inside of Toolgate; its operator finds the reason in the log under call `call0000call0000`"}
                 {"code":-32602,"message":"Unknown tool: `no_such`"}
-                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"the arguments do not fit: /n: is not a number","type":"text"}],"isError":true,"resultType":"complete"}
-                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"reads only","type":"text"}],"isError":true,"resultType":"complete"}
-                {"_meta":{"toolgate/call":"call0000call0000"},"content":[{"text":"64 calls are waiting; try again in a moment","type":"text"}],"isError":true,"resultType":"complete"}
+                {"resultType":"complete","content":[{"type":"text","text":"the arguments do not fit: /n: is not a number"}],"isError":true,"_meta":{"toolgate/call":"call0000call0000"}}
+                {"resultType":"complete","content":[{"type":"text","text":"reads only"}],"isError":true,"_meta":{"toolgate/call":"call0000call0000"}}
+                {"resultType":"complete","content":[{"type":"text","text":"64 calls are waiting; try again in 2 s"}],"isError":true,"_meta":{"toolgate/call":"call0000call0000"}}
                 {"code":-32603,"message":"the audit log takes no record, so nothing runs; its operator finds the reason in the log under call `call0000call0000`"}
             "#]],
         );
@@ -305,9 +311,9 @@ mod tests {
             ],
             Era::Modern,
             &expect![[r#"
-                {"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/truncated":true,"toolgate/untrusted":true},"content":[{"text":"3 pods","type":"text"}],"isError":false,"resultType":"complete"}
-                {"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/truncated":false,"toolgate/untrusted":true},"content":[{"text":"3","type":"text"}],"isError":false,"resultType":"complete","structuredContent":3}
-                {"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000"},"content":[{"text":"no","type":"text"}],"isError":true,"resultType":"complete"}
+                {"resultType":"complete","content":[{"type":"text","text":"3 pods"}],"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/untrusted":true,"toolgate/truncated":true,"toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}]}}
+                {"resultType":"complete","content":[{"type":"text","text":"3"}],"structuredContent":3,"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/untrusted":true,"toolgate/truncated":false,"toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}]}}
+                {"resultType":"complete","content":[{"type":"text","text":"no"}],"isError":true,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000"}}
             "#]],
         );
     }
@@ -320,10 +326,10 @@ mod tests {
             writeln!(text, "{tier} {hints}").unwrap();
         }
         expect![[r#"
-            ambient {"destructiveHint":false,"idempotentHint":true,"openWorldHint":true,"readOnlyHint":true}
-            read {"destructiveHint":false,"idempotentHint":true,"openWorldHint":true,"readOnlyHint":true}
-            reversible {"destructiveHint":false,"idempotentHint":false,"openWorldHint":true,"readOnlyHint":false}
-            destructive {"destructiveHint":true,"idempotentHint":false,"openWorldHint":true,"readOnlyHint":false}
+            ambient {"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":true}
+            read {"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":true}
+            reversible {"readOnlyHint":false,"destructiveHint":false,"idempotentHint":false,"openWorldHint":true}
+            destructive {"readOnlyHint":false,"destructiveHint":true,"idempotentHint":false,"openWorldHint":true}
         "#]].assert_eq(&text);
     }
 

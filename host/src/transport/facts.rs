@@ -29,7 +29,7 @@ pub(super) fn of(came_of_it: &Result<Outcome, CallError>) -> Option<(LoggingLeve
         }
         Err(CallError::Refused(refusal)) => match refusal {
             Refusal::Unknown(_) | Refusal::InvalidArguments(_) => None,
-            Refusal::Denied { .. } | Refusal::Busy(_) => {
+            Refusal::Denied { .. } | Refusal::Busy { .. } => {
                 Some((LoggingLevel::Notice, refusal.as_str()))
             }
         },

@@ -4,6 +4,7 @@ use crate::capability::CapabilityError;
 
 use super::ask::{ErrorAnswer, Failure};
 use super::convert::text;
+use super::pace::TooFast;
 
 const REFUSED_CREDENTIALS: &str =
     "the cluster does not accept this server's credentials; its operator can say more";
@@ -76,6 +77,17 @@ impl<'a> About<'a> {
                 internal: error.to_string(),
             },
             Failure::NotRecorded(error) => error,
+            // Neither was sent, so both hold for a write too.
+            Failure::TooFast(TooFast { rate }) => CapabilityError::LimitExceeded(format!(
+                "more than {} requests a second are asked of this cluster (`requests_per_s` of the \
+                 cluster), and this one was not sent; try again in a few seconds",
+                rate.per_s
+            )),
+            Failure::LeftAlone(wait) => CapabilityError::Unavailable {
+                caller: "the cluster failed several times in a row and is left alone for a moment; \
+                         try again in a few seconds",
+                internal: format!("{self}: not sent; asked again in {} ms", wait.as_millis()),
+            },
             Failure::TimedOut(deadline) => self.unavailable(
                 "the cluster did not answer in time; try again later",
                 &format!(

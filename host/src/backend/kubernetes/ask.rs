@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connect::{ConnectError, Link, Ready, credentials_problem};
 use super::convert::text;
+use super::pace::TooFast;
 use super::trust::{Trust, trust};
 use crate::capability::CapabilityError;
 
@@ -46,6 +47,10 @@ pub(super) enum Failure {
     Connect(ConnectError),
     /// It is not on record, so it was not sent.
     NotRecorded(CapabilityError),
+    /// More is asked of the cluster than the operator allows, so it was not sent.
+    TooFast(TooFast),
+    /// The server has failed several times in a row, so it was not sent.
+    LeftAlone(Duration),
     /// The deadline passed.
     TimedOut(Duration),
     /// The credentials could not be renewed.
@@ -115,12 +120,34 @@ impl Link {
         request: Request<Vec<u8>>,
         take: Take,
     ) -> Result<Taken, Failure> {
-        self.retried(|| self.once(request.clone(), take)).await
+        let path = request.uri().path();
+        self.guarded(path, self.retried(|| self.once(request.clone(), take))).await
     }
 
     /// Sends a read whose answer is taken as it comes. The deadline is that of its beginning.
     pub(super) async fn open(&self, request: Request<Vec<u8>>) -> Result<Body, Failure> {
-        self.retried(|| self.answered(request.clone())).await
+        let path = request.uri().path();
+        self.guarded(path, self.retried(|| self.answered(request.clone()))).await
+    }
+
+    /// Leaves a server alone that has failed several times in a row.
+    async fn guarded<T>(
+        &self,
+        path: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let attempt = self.breakers.of(path).enter().map_err(Failure::LeftAlone)?;
+        let done = work.await;
+        match done.as_ref().map_or_else(Failure::blames_server, |_| Some(false)) {
+            Some(true) => {
+                if attempt.failed() {
+                    tracing::warn!(cluster = %self.name, "it fails, and is left alone for a moment");
+                }
+            }
+            Some(false) => attempt.answered(),
+            None => drop(attempt),
+        }
+        done
     }
 
     /// Repeats what is harmless to repeat, until the deadline.
@@ -159,7 +186,8 @@ impl Link {
         request: Request<Vec<u8>>,
         take: Take,
     ) -> Result<Taken, Failure> {
-        self.in_time(self.once(request, take)).await
+        let path = request.uri().path().to_owned();
+        self.guarded(&path, self.in_time(self.once(request, take))).await
     }
 
     async fn in_time<T>(
@@ -191,6 +219,9 @@ impl Link {
     async fn answered(&self, request: Request<Vec<u8>>) -> Result<Body, Failure> {
         loop {
             let ready = self.client().await?;
+            if let Some(pace) = &self.pace {
+                pace.turn().await.map_err(Failure::TooFast)?;
+            }
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
             self.note(request.method().as_str(), path).await.map_err(Failure::NotRecorded)?;
             match send(&ready, request.clone()).await {
@@ -219,6 +250,24 @@ async fn send(ready: &Ready, request: Request<Vec<u8>>) -> Result<Body, Failure>
 }
 
 impl Failure {
+    /// Whether the server is to blame: it does not answer, or cannot do its work. `None` where it
+    /// was not asked, and nothing is known of it.
+    fn blames_server(&self) -> Option<bool> {
+        match self {
+            Self::TimedOut(_) | Self::Transport(_) => Some(true),
+            Self::Answered(answer) => Some(answer.code >= 500),
+            Self::TooLarge { .. } | Self::Garbage(_) => Some(false),
+            Self::Connect(_)
+            | Self::NotRecorded(_)
+            | Self::TooFast(_)
+            | Self::LeftAlone(_)
+            | Self::Credentials(_)
+            | Self::Untrusted(_)
+            | Self::Distrusted(_)
+            | Self::Unsendable(_) => None,
+        }
+    }
+
     /// Whether what the configuration says of credentials or authorities was not good enough.
     fn is_turned_away(&self) -> bool {
         match self {
@@ -226,6 +275,8 @@ impl Failure {
             Self::Untrusted(_) | Self::Distrusted(_) => true,
             Self::Connect(_)
             | Self::NotRecorded(_)
+            | Self::TooFast(_)
+            | Self::LeftAlone(_)
             | Self::TimedOut(_)
             | Self::Credentials(_)
             | Self::Transport(_)
@@ -247,6 +298,8 @@ impl Failure {
             Self::Transport(_) => Some(pause),
             Self::Connect(_)
             | Self::NotRecorded(_)
+            | Self::TooFast(_)
+            | Self::LeftAlone(_)
             | Self::TimedOut(_)
             | Self::Credentials(_)
             | Self::Untrusted(_)

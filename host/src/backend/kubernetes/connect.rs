@@ -11,9 +11,12 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::Bounds;
 use super::ask::Failure;
+use super::breaker::Breaker;
 use super::convert::text;
 use super::discover::Discovered;
+use super::pace::Pace;
 use super::token::TokenFile;
 use crate::capability::{CapabilityError, Clock, Journal, origin};
 use crate::domain::name::ClusterName;
@@ -90,10 +93,12 @@ struct Problem {
 
 /// The way to one cluster.
 pub(super) struct Link {
-    name: ClusterName,
+    pub(super) name: ClusterName,
     connection: Connection,
     /// Of one request with its retries.
     pub(super) deadline: Duration,
+    pub(super) pace: Option<Pace>,
+    pub(super) breakers: Breakers,
     clock: Arc<dyn Clock>,
     journal: Option<Arc<dyn Journal>>,
     slot: Mutex<Slot>,
@@ -128,6 +133,21 @@ struct Slot {
     pending: Option<JoinHandle<Result<Made, ConnectError>>>,
 }
 
+/// Servers that fail apart from each other behind one address.
+#[derive(Debug, Default)]
+pub(super) struct Breakers {
+    server: Breaker,
+    /// An API of its own behind the API server, which answers for it with 503 where it is down.
+    metrics: Breaker,
+}
+
+impl Breakers {
+    /// The one that answers for the path.
+    pub(super) fn of(&self, path: &str) -> &Breaker {
+        if path.starts_with("/apis/metrics.k8s.io/") { &self.metrics } else { &self.server }
+    }
+}
+
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Link").field("with", &self.connection).finish_non_exhaustive()
@@ -138,7 +158,7 @@ impl Link {
     pub(super) fn new(
         name: ClusterName,
         connection: Connection,
-        deadline: Duration,
+        Bounds { deadline, rate }: Bounds,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConnectError> {
         let ready = match &connection {
@@ -151,7 +171,18 @@ impl Link {
         };
         let slot = Mutex::new(Slot { ready, number: 0, pending: None });
         let discovered = Discovered::default();
-        Ok(Self { name, connection, deadline, clock, journal: None, slot, discovered })
+        let (pace, breakers) = (rate.map(Pace::new), Breakers::default());
+        Ok(Self {
+            name,
+            connection,
+            deadline,
+            pace,
+            breakers,
+            clock,
+            journal: None,
+            slot,
+            discovered,
+        })
     }
 
     pub(super) fn note_in(&mut self, journal: Arc<dyn Journal>) {

@@ -6,6 +6,7 @@
 
 mod about;
 mod ask;
+mod breaker;
 mod compare;
 mod connect;
 mod convert;
@@ -16,6 +17,7 @@ mod item;
 mod log;
 mod metrics;
 mod objects;
+mod pace;
 mod read;
 mod rights;
 mod token;
@@ -35,7 +37,23 @@ pub use connect::{ConnectError, Connection};
 
 use crate::capability::{CapabilityError, Clock, Journal};
 use crate::domain::name::ClusterName;
+use crate::domain::rates::Rate;
 use connect::Link;
+
+/// What one cluster is asked at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Of one request with its retries.
+    pub deadline: Duration,
+    /// Of all requests together.
+    pub rate: Option<Rate>,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { deadline: REQUEST_DEADLINE, rate: None }
+    }
+}
 
 /// The clusters of the operator's configuration, each behind one client.
 pub struct Clusters {
@@ -52,18 +70,18 @@ impl std::fmt::Debug for Clusters {
 impl Clusters {
     /// Reads every configuration and reports all that is wrong with them. No server is contacted:
     /// a client is made when the first request needs it, so that one cluster that is down does not
-    /// keep the others from being served. A cluster that is not in `deadlines` has the usual one,
-    /// [`REQUEST_DEADLINE`].
+    /// keep the others from being served. A cluster that is not in `bounds` has the usual ones:
+    /// [`REQUEST_DEADLINE`], and no bound on its rate.
     pub fn new(
         connections: BTreeMap<ClusterName, Connection>,
-        deadlines: &BTreeMap<ClusterName, Duration>,
+        bounds: &BTreeMap<ClusterName, Bounds>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Vec<ConnectError>> {
         let mut links = BTreeMap::new();
         let mut problems = Vec::new();
         for (name, connection) in connections {
-            let deadline = deadlines.get(&name).copied().unwrap_or(REQUEST_DEADLINE);
-            match Link::new(name.clone(), connection, deadline, Arc::clone(&clock)) {
+            let bounds = bounds.get(&name).copied().unwrap_or_default();
+            match Link::new(name.clone(), connection, bounds, Arc::clone(&clock)) {
                 Ok(link) => {
                     links.insert(name, link);
                 }

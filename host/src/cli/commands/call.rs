@@ -115,7 +115,7 @@ async fn once(desk: &Desk, house: &House, call: Asked) -> Result<Outcome, Compla
                 Refusal::InvalidArguments(_) => "`toolgate tools --json` has the tool's schema",
                 Refusal::Unknown(_) => "`toolgate tools` lists them",
                 Refusal::Denied { .. } => "`toolgate check` shows what is granted",
-                Refusal::Busy(_) => "try again in a moment",
+                Refusal::Busy { .. } => "`rates` in the configuration has the bounds",
             };
             Complaint::new(refusal.to_string(), hint)
         }

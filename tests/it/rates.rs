@@ -1,0 +1,61 @@
+//! More than is allowed is refused early, to who asks for it, and says when there is room again.
+
+use expect_test::expect;
+use serde_json::json;
+use toolgate_tests::House;
+
+/// No burst is earned back while a test runs.
+const READS: &str = "
+    [rates]
+    caller_per_s = 1
+    caller_burst = 2
+    [grants.pods.kubernetes-read]
+    namespaces = [\"shop\"]
+    kinds = [\"Pod\"]
+    [grants.pods.kubernetes-events]
+    namespaces = [\"shop\"]
+";
+
+#[tokio::test]
+async fn who_asks_too_often_is_refused_and_nobody_else() {
+    let house = House::of(&["plugins/pods"], READS).await;
+    let ask = async |who: &str| {
+        let answer = house.ask(who, "list_pods", json!({"namespace": "nowhere"})).await;
+        answer.lines().next().unwrap_or_default().to_owned()
+    };
+    let mut seen = String::new();
+    for who in ["greedy", "greedy", "greedy", "ann"] {
+        seen.push_str(&format!("{who}: {}\n", ask(who).await));
+    }
+    expect![[r#""#]].assert_eq(&seen);
+    let refused = "the record has the refusal, as it has each of the others";
+    assert!(house.record().text().await.contains("rates.caller_per_s"), "{refused}");
+}
+
+#[tokio::test]
+async fn writes_beyond_the_budget_of_an_hour_are_denied_before_anybody_is_asked() {
+    let config = "
+        [mode]
+        read_only = false
+        [rates]
+        caller_writes_per_h = 1
+        [grants.node-ops.kubernetes-cordon]
+        namespaces = [\"*\"]
+        [grants.node-ops.kubernetes-events]
+        namespaces = [\"*\"]
+        [grants.node-ops.kubernetes-metrics]
+        namespaces = [\"*\"]
+        [grants.node-ops.kubernetes-read]
+        namespaces = [\"*\"]
+    ";
+    let house = House::of(&["plugins/node-ops"], config).await;
+    assert_eq!(house.failures(), "");
+    let ask = |node: &'static str| house.ask("alice", "cordon_node", json!({"node_name": node}));
+    let first = ask("node-1").await;
+    assert!(first.contains("approval"), "{first}");
+    let again = ask("node-1").await;
+    assert!(again.contains("approval"), "asking after a request is no other request: {again}");
+    let second = ask("node-2").await;
+    expect![[r#""#]].assert_eq(&second);
+    assert_eq!(house.operator().answers.pending().unwrap().len(), 1);
+}
