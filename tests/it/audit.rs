@@ -21,7 +21,7 @@ async fn invariant_04_the_intent_of_a_write_is_on_record_before_its_effect() {
     let checkout = json!({"namespace": "shop", "deployment_name": "checkout"});
     house.ask("alice", "restart_deployment", checkout).await;
     expect![[r#"
-        received  alice@os restart_deployment {"deployment_name":"checkout","namespace":"shop"}
+        received  alice@os restart_deployment {"namespace":"shop","deployment_name":"checkout"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:shop/checkout allowed
         intent    restart demo:Deployment:shop/checkout for alice@os

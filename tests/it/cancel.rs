@@ -133,7 +133,8 @@ async fn the_deadline_ends_a_call_that_computes_and_one_that_waits() {
 #[tokio::test]
 async fn more_calls_than_instances_are_all_answered() {
     let n_calls = 3 * toolgate::sandbox::INSTANCES_MAX;
-    let limits = "[limits]\nconcurrency_max = 300\nqueue_max = 300\n";
+    let limits = "[limits]\nconcurrency_max = 300\nqueue_max = 300\n\
+                  [rates]\ncaller_in_flight_max = 300\ncaller_burst = 300\n";
     let house = Arc::new(House::of(&["guests/echo"], limits).await);
     let mut calls = JoinSet::new();
     for number in 0..n_calls {

@@ -447,7 +447,7 @@ const TABLE: Expect = expect![[r#"
       log:    listing pod in `shop`: EOF while parsing a value at line 1 column 0; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
     half of the JSON
       caller: unavailable: the cluster's answer makes no sense; its operator can say more
-      log:    listing pod in `shop`: EOF while parsing an object at line 1 column 90; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
+      log:    listing pod in `shop`: EOF while parsing a string at line 1 column 90; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it
     another kind
       caller: unavailable: the cluster's answer makes no sense; its operator can say more
       log:    listing pod in `shop`: a list of kind "ConfigMapList"; look whether the context's `server` is the api server itself, and not a log-in page or a proxy on the way to it

@@ -375,7 +375,7 @@ async fn invariant_02_a_tool_that_read_only_mode_hides_is_refused_all_the_same()
     let answer = house.ask("alice", RESTART, checkout()).await;
     expect!["refused, denied: this server is read-only; its operator can change `mode.read_only`, or set `mode.dry_run` to allow plans"].assert_eq(&answer);
     expect![[r#"
-        received  alice@os restart_deployment {"deployment_name":"checkout","namespace":"shop"}
+        received  alice@os restart_deployment {"namespace":"shop","deployment_name":"checkout"}
         refused   denied: this server is read-only; its operator can change `mode.read_only`, or set `mode.dry_run` to allow plans
     "#]].assert_eq(&house.record().text().await);
     assert!(house.cluster("demo").requests().is_empty());
@@ -405,7 +405,7 @@ async fn a_dry_run_plans_in_read_only_mode_and_writes_nothing() {
         Warning: disruption budget `checkout` allows no disruption now, and a rolling restart does not ask it
         Next: Nothing: this is a dry run, the operator's configuration executes no writes."#]].assert_eq(&lines.join("\n"));
     expect![[r#"
-        received  alice@os restart_deployment {"deployment_name":"checkout","namespace":"shop"}
+        received  alice@os restart_deployment {"namespace":"shop","deployment_name":"checkout"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:shop/checkout allowed
         completed output
@@ -415,7 +415,7 @@ async fn a_dry_run_plans_in_read_only_mode_and_writes_nothing() {
         let asks = request.method == "GET" || request.query.contains("dryRun=All");
         assert!(asks, "{request:?}");
     }
-    assert!(!house.approvals_dir().read_dir().unwrap().any(|_| true));
+    assert!(house.operator().answers.pending().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -431,17 +431,17 @@ async fn a_restart_outside_of_its_grant_reaches_neither_cluster_nor_approver() {
         tool-error: not found: Deployment `no-such-thing` not found in namespace `payments` of cluster `demo`, or not granted
     "#]].assert_eq(&format!("{outside}\n{missing}\n"));
     expect![[r#"
-        received  alice@os restart_deployment {"deployment_name":"ledger","namespace":"payments"}
+        received  alice@os restart_deployment {"namespace":"payments","deployment_name":"ledger"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:payments/ledger denied
         completed tool-error: not found: Deployment `ledger` not found in namespace `payments` of cluster `demo`, or not granted
-        received  alice@os restart_deployment {"deployment_name":"no-such-thing","namespace":"payments"}
+        received  alice@os restart_deployment {"namespace":"payments","deployment_name":"no-such-thing"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:payments/no-such-thing denied
         completed tool-error: not found: Deployment `no-such-thing` not found in namespace `payments` of cluster `demo`, or not granted
     "#]].assert_eq(&house.record().text().await);
     assert!(house.cluster("demo").requests().is_empty());
-    assert!(!house.approvals_dir().read_dir().unwrap().any(|_| true));
+    assert!(house.operator().answers.pending().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -457,7 +457,7 @@ async fn invariant_03_without_a_permit_nothing_runs() {
         > get_pod_logs {}
         refused, invalid-arguments: the arguments do not fit: "pod_name" is a required property
 
-        > get_pod_logs {"more":true,"namespace":1,"pod_name":"x"}
+        > get_pod_logs {"namespace":1,"pod_name":"x","more":true}
         refused, invalid-arguments: the arguments do not fit: `/namespace`: 1 is not of type "string"; Additional properties are not allowed ('more' was unexpected)
 
         > get_pod_logs {"namespace":"../etc","pod_name":"x"}
@@ -468,7 +468,7 @@ async fn invariant_03_without_a_permit_nothing_runs() {
 
         received  alice@os get_pod_logs {}
         refused   invalid-arguments: the arguments do not fit: "pod_name" is a required property
-        received  alice@os get_pod_logs {"more":true,"namespace":1,"pod_name":"x"}
+        received  alice@os get_pod_logs {"namespace":1,"pod_name":"x","more":true}
         refused   invalid-arguments: the arguments do not fit: `/namespace`: 1 is not of type "string"; Additional properties are not allowed ('more' was unexpected)
         received  alice@os get_pod_logs {"namespace":"../etc","pod_name":"x"}
         admitted  logs (read)

@@ -212,8 +212,8 @@ fn ask_for_a_restart(home: &Home, session: &mut Pipe) -> String {
 
 fn approve(home: &Home, id: &str) {
     expect![[r#"
-        ID                STATUS   WHAT                                      FOR     REQUESTED             EXPIRES
-        <id>  pending  restart Deployment shop/checkout in demo  ada@os  <time>  <time>
+        ID                STATUS   WHAT                                      FOR     MISSING  REQUESTED             EXPIRES
+        <id>  pending  restart Deployment shop/checkout in demo  ada@os  1 yes    <time>  <time>
     "#]].assert_eq(&home.tame(&home.run(&["approvals", "list"]).good()));
     expect![[r#"
         restart Deployment shop/checkout in demo
@@ -224,6 +224,7 @@ fn approve(home: &Home, id: &str) {
         object     uid <uid>, generation 9
         requested  <time>
         expires    <time>
+        needs      a yes of 1 person, by rule writes-need-approval
         caller says “it is out of memory”
 
         changes

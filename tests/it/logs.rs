@@ -87,14 +87,14 @@ async fn a_workload_shows_its_containers_failing_pods_first_and_previous_runs_be
         used      kubernetes-logs get-log demo:Pod:shop/checkout-7d9f8b6c54-x2v8k allowed
         used      kubernetes-logs get-log demo:Pod:shop/checkout-7d9f8b6c54-mk4zq allowed
         completed output
-        received  alice@os get_workload_logs {"label_selector":"app=checkout","namespace":"shop","run":"previous","tail_lines":2}
+        received  alice@os get_workload_logs {"namespace":"shop","tail_lines":2,"label_selector":"app=checkout","run":"previous"}
         admitted  logs (read)
         used      kubernetes-logs list demo:Pod:shop/* allowed
         used      kubernetes-logs get-log demo:Pod:shop/checkout-7d9f8b6c54-qp7rj allowed
         used      kubernetes-logs get-log demo:Pod:shop/checkout-7d9f8b6c54-x2v8k allowed
         used      kubernetes-logs get-log demo:Pod:shop/checkout-7d9f8b6c54-mk4zq allowed
         completed output
-        received  alice@os get_workload_logs {"exclude":"cart cache","include":"ERROR|OutOfMemory","namespace":"shop","run":"both","tail_lines":2,"workload":"checkout"}
+        received  alice@os get_workload_logs {"namespace":"shop","tail_lines":2,"workload":"checkout","run":"both","include":"ERROR|OutOfMemory","exclude":"cart cache"}
         admitted  logs (read)
         used      kubernetes-logs get demo:Deployment:shop/checkout allowed
         used      kubernetes-logs list demo:Pod:shop/* allowed

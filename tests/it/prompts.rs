@@ -48,7 +48,7 @@ async fn a_prompt_is_a_call_like_any_other() {
         "{text}"
     );
     expect![[r#"
-        received  eve@os prompt diagnose-workload {"namespace":"shop","symptom":"503s","workload":"checkout"}
+        received  eve@os prompt diagnose-workload {"namespace":"shop","workload":"checkout","symptom":"503s"}
         admitted  runbooks (read)
         completed messages
     "#]]
@@ -75,7 +75,7 @@ async fn completes_from_the_live_cluster_and_from_the_grant_only() {
     );
     let recorded = house.record().text().await;
     for line in [
-        "received  eve@os completion of `deployment` for safe-restart {\"deployment\":\"\",\"namespace\":\"kube-system\"}",
+        "received  eve@os completion of `deployment` for safe-restart {\"namespace\":\"kube-system\",\"deployment\":\"\"}",
         "used      kubernetes-read list demo:Deployment:kube-system/* denied",
         "completed values",
     ] {

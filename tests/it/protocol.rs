@@ -103,7 +103,7 @@ fn a_session_survives_messages_that_are_none() {
             11 isError "not found: cluster `` not found"
         [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
             null -32600 the message nests deeper than 64
-        {"id":12,"jsonrpc":"2.0","method":"ping","params":{"x":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+        {"jsonrpc":"2.0","id":12,"method":"ping","params":{"x":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
             null -32600 the message is larger than 4194304 bytes
     "#]].assert_eq(&seen);
     let listed = session.request("tools/list", json!({}));

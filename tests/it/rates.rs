@@ -27,7 +27,12 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
     for who in ["greedy", "greedy", "greedy", "ann"] {
         seen.push_str(&format!("{who}: {}\n", ask(who).await));
     }
-    expect![[r#""#]].assert_eq(&seen);
+    expect![[r#"
+        greedy: tool-error: not found: namespace `nowhere` not found in cluster `demo`, or not granted
+        greedy: tool-error: not found: namespace `nowhere` not found in cluster `demo`, or not granted
+        greedy: refused, busy: you make more than 1 calls a second (`rates.caller_per_s`); try again in 1 s
+        ann: tool-error: not found: namespace `nowhere` not found in cluster `demo`, or not granted
+    "#]].assert_eq(&seen);
     let refused = "the record has the refusal, as it has each of the others";
     assert!(house.record().text().await.contains("rates.caller_per_s"), "{refused}");
 }
@@ -56,6 +61,6 @@ async fn writes_beyond_the_budget_of_an_hour_are_denied_before_anybody_is_asked(
     let again = ask("node-1").await;
     assert!(again.contains("approval"), "asking after a request is no other request: {again}");
     let second = ask("node-2").await;
-    expect![[r#""#]].assert_eq(&second);
+    expect!["tool-error: denied: cordon of node `node-2`: you have asked for 1 writes within an hour (`rates.caller_writes_per_h`); the next one can be asked for in 60 min. Tell the person you work for what these were, and that none is left. Nothing was changed."].assert_eq(&second);
     assert_eq!(house.operator().answers.pending().unwrap().len(), 1);
 }

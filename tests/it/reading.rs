@@ -55,9 +55,9 @@ async fn a_grant_is_narrow_by_kind_namespace_and_name() {
             json!({ "do": "list", "kind": "events" }),
         ],
         expect![[r#"
-            > {"do":"list","fields":["data"],"kind":"cm"}
+            > {"do":"list","kind":"cm","fields":["data"]}
             v1 ConfigMap: 1
-            {"apiVersion":"v1","data":{"CART_TTL":"0","LEGACY_SMTP_PASSWORD":"[redacted:named]","LOG_LEVEL":"info","feature-flags.json":"{\"cart_cache\": true, \"one_click\": false}"},"kind":"ConfigMap","metadata":{"creationTimestamp":"TIME","name":"checkout-config","namespace":"shop","uid":"UID"}} redacted=1
+            {"metadata":{"name":"checkout-config","namespace":"shop","creationTimestamp":"TIME","uid":"UID"},"data":{"CART_TTL":"0","LOG_LEVEL":"info","LEGACY_SMTP_PASSWORD":"[redacted:named]","feature-flags.json":"{\"cart_cache\": true, \"one_click\": false}"},"apiVersion":"v1","kind":"ConfigMap"} redacted=1
 
             > {"do":"list","kind":"configmaps","namespace":"kube-system"}
             Error::NotFound("namespace `kube-system` not found in cluster `demo`, or not granted")
@@ -65,12 +65,12 @@ async fn a_grant_is_narrow_by_kind_namespace_and_name() {
             > {"do":"list","kind":"pods","namespace":"shop"}
             Error::NotFound("nothing of kind Pod is granted in cluster `demo`")
 
-            > {"do":"get","kind":"ConfigMap","name":"other","namespace":"shop"}
+            > {"do":"get","kind":"ConfigMap","namespace":"shop","name":"other"}
             Error::NotFound("ConfigMap `other` not found in namespace `shop` of cluster `demo`, or not granted")
 
-            > {"do":"list","fields":["status.phase"],"kind":"pv"}
+            > {"do":"list","kind":"pv","fields":["status.phase"]}
             v1 PersistentVolume: 1
-            {"apiVersion":"v1","kind":"PersistentVolume","metadata":{"creationTimestamp":"TIME","name":"pvc-5b0a6f0e","uid":"UID"},"status":{"phase":"Bound"}} redacted=0
+            {"status":{"phase":"Bound"},"metadata":{"name":"pvc-5b0a6f0e","creationTimestamp":"TIME","uid":"UID"},"apiVersion":"v1","kind":"PersistentVolume"} redacted=0
 
             > {"do":"list","kind":"pv","namespace":"shop"}
             Error::InvalidArgument("PersistentVolume objects are in no namespace")
@@ -87,7 +87,7 @@ async fn a_grant_is_narrow_by_kind_namespace_and_name() {
             > {"do":"list","kind":"events"}
             Error::InvalidArgument("events are read through `kubernetes-events`, which filters them by what they are about")
 
-            received  alice@os read {"do":"list","fields":["data"],"kind":"cm"}
+            received  alice@os read {"do":"list","kind":"cm","fields":["data"]}
             admitted  reader (read)
             used      kubernetes-read list demo:ConfigMap:shop/* allowed
             completed output
@@ -99,11 +99,11 @@ async fn a_grant_is_narrow_by_kind_namespace_and_name() {
             admitted  reader (read)
             used      kubernetes-read list demo:Pod:* denied
             completed output
-            received  alice@os read {"do":"get","kind":"ConfigMap","name":"other","namespace":"shop"}
+            received  alice@os read {"do":"get","kind":"ConfigMap","namespace":"shop","name":"other"}
             admitted  reader (read)
             used      kubernetes-read get demo:ConfigMap:shop/other denied
             completed output
-            received  alice@os read {"do":"list","fields":["status.phase"],"kind":"pv"}
+            received  alice@os read {"do":"list","kind":"pv","fields":["status.phase"]}
             admitted  reader (read)
             used      kubernetes-read list demo:PersistentVolume:* allowed
             completed output
@@ -153,7 +153,7 @@ async fn secrets_are_read_only_where_they_are_named_and_never_shown() {
         let object: Value = serde_json::from_str(json).unwrap();
         for value in object["data"].as_object().unwrap().values() {
             let members: Vec<_> = value.as_object().unwrap().keys().collect();
-            assert_eq!(members, ["fingerprint", "size_bytes"], "{object}");
+            assert_eq!(members, ["size_bytes", "fingerprint"], "{object}");
         }
     }
 }
@@ -162,10 +162,10 @@ async fn secrets_are_read_only_where_they_are_named_and_never_shown() {
 async fn custom_resources_are_read_only_where_they_are_named() {
     let list = json!({ "do": "list", "kind": "certificates.cert-manager.io", "fields": ["spec"] });
     check("namespaces = [\"shop\"]", std::slice::from_ref(&list), expect![[r#"
-        > {"do":"list","fields":["spec"],"kind":"certificates.cert-manager.io"}
+        > {"do":"list","kind":"certificates.cert-manager.io","fields":["spec"]}
         Error::NotFound("nothing of kind certificates.cert-manager.io is granted in cluster `demo`")
 
-        received  alice@os read {"do":"list","fields":["spec"],"kind":"certificates.cert-manager.io"}
+        received  alice@os read {"do":"list","kind":"certificates.cert-manager.io","fields":["spec"]}
         admitted  reader (read)
         used      kubernetes-read list demo:certificates.cert-manager.io:* denied
         completed output
@@ -182,12 +182,12 @@ async fn custom_resources_are_read_only_where_they_are_named() {
             json!({ "do": "list", "kind": "Lease.coordination.k8s.io" }),
         ],
         expect![[r#"
-            > {"do":"list","fields":["spec"],"kind":"certificates.cert-manager.io"}
+            > {"do":"list","kind":"certificates.cert-manager.io","fields":["spec"]}
             cert-manager.io/v1 Certificate: 1
-            {"apiVersion":"cert-manager.io/v1","kind":"Certificate","metadata":{"creationTimestamp":"TIME","name":"shop","namespace":"shop","uid":"UID"},"spec":{"dnsNames":["shop.example"],"issuerRef":{"kind":"ClusterIssuer","name":"internal"},"secretName":"shop-tls"}} redacted=0
+            {"apiVersion":"cert-manager.io/v1","kind":"Certificate","metadata":{"name":"shop","namespace":"shop","creationTimestamp":"TIME","uid":"UID"},"spec":{"secretName":"shop-tls","dnsNames":["shop.example"],"issuerRef":{"name":"internal","kind":"ClusterIssuer"}}} redacted=0
 
-            > {"do":"get","fields":["spec.dnsNames","status.conditions.status"],"kind":"cert.cert-manager.io","name":"shop","namespace":"shop"}
-            {"apiVersion":"cert-manager.io/v1","kind":"Certificate","metadata":{"creationTimestamp":"TIME","name":"shop","namespace":"shop","uid":"UID"},"spec":{"dnsNames":["shop.example"]},"status":{"conditions":[{"status":"True"}]}} redacted=0
+            > {"do":"get","kind":"cert.cert-manager.io","namespace":"shop","name":"shop","fields":["spec.dnsNames","status.conditions.status"]}
+            {"apiVersion":"cert-manager.io/v1","kind":"Certificate","metadata":{"name":"shop","namespace":"shop","creationTimestamp":"TIME","uid":"UID"},"spec":{"dnsNames":["shop.example"]},"status":{"conditions":[{"status":"True"}]}} redacted=0
 
             > {"do":"list","kind":"issuers.cert-manager.io"}
             Error::InvalidArgument("the cluster does not serve `issuers.cert-manager.io`")
@@ -195,12 +195,12 @@ async fn custom_resources_are_read_only_where_they_are_named() {
             > {"do":"list","kind":"Lease.coordination.k8s.io"}
             Error::NotFound("nothing of kind Lease.coordination.k8s.io is granted in cluster `demo`")
 
-            received  alice@os read {"do":"list","fields":["spec"],"kind":"certificates.cert-manager.io"}
+            received  alice@os read {"do":"list","kind":"certificates.cert-manager.io","fields":["spec"]}
             admitted  reader (read)
             used      kubernetes-read discover demo:certificates.cert-manager.io:* allowed
             used      kubernetes-read list demo:Certificate.cert-manager.io:shop/* allowed
             completed output
-            received  alice@os read {"do":"get","fields":["spec.dnsNames","status.conditions.status"],"kind":"cert.cert-manager.io","name":"shop","namespace":"shop"}
+            received  alice@os read {"do":"get","kind":"cert.cert-manager.io","namespace":"shop","name":"shop","fields":["spec.dnsNames","status.conditions.status"]}
             admitted  reader (read)
             used      kubernetes-read discover demo:cert.cert-manager.io:* allowed
             used      kubernetes-read get demo:Certificate.cert-manager.io:shop/shop allowed
@@ -291,30 +291,30 @@ async fn history_tells_what_each_revision_changed() {
             json!({ "do": "history", "kind": "StatefulSet", "namespace": "shop", "name": "cart-db" }),
         ],
         expect![[r#"
-            > {"do":"history","name":"checkout","namespace":"shop"}
+            > {"do":"history","namespace":"shop","name":"checkout"}
             7 current=true replicas=Some(3) registry.example/shop/checkout:v2.14.0 Some("release checkout v2.14.0")
+              spec.template.spec.containers[0].image: Some("registry.example/shop/checkout:v2.13.2") -> Some("registry.example/shop/checkout:v2.14.0")
               spec.template.spec.containers[0].env[CART_CACHE].name: None -> Some("CART_CACHE")
               spec.template.spec.containers[0].env[CART_CACHE].value: None -> Some("(a text of 9 bytes)")
-              spec.template.spec.containers[0].image: Some("registry.example/shop/checkout:v2.13.2") -> Some("registry.example/shop/checkout:v2.14.0")
             6 current=false replicas=Some(0) registry.example/shop/checkout:v2.13.2 Some("release checkout v2.13.2")
 
-            > {"do":"history","name":"nothing","namespace":"shop"}
+            > {"do":"history","namespace":"shop","name":"nothing"}
             Error::NotFound("Deployment `nothing` not found in namespace `shop` of cluster `demo`, or not granted")
 
-            > {"do":"history","kind":"StatefulSet","name":"cart-db","namespace":"shop"}
+            > {"do":"history","kind":"StatefulSet","namespace":"shop","name":"cart-db"}
             Error::NotFound("StatefulSet `cart-db` not found in namespace `shop` of cluster `demo`, or not granted")
 
-            received  alice@os read {"do":"history","name":"checkout","namespace":"shop"}
+            received  alice@os read {"do":"history","namespace":"shop","name":"checkout"}
             admitted  reader (read)
             used      kubernetes-read get demo:Deployment:shop/checkout allowed
             used      kubernetes-read list demo:ReplicaSet:shop/* allowed
             completed output
-            received  alice@os read {"do":"history","name":"nothing","namespace":"shop"}
+            received  alice@os read {"do":"history","namespace":"shop","name":"nothing"}
             admitted  reader (read)
             used      kubernetes-read get demo:Deployment:shop/nothing allowed
             used      kubernetes-read list demo:ReplicaSet:shop/* allowed
             completed output
-            received  alice@os read {"do":"history","kind":"StatefulSet","name":"cart-db","namespace":"shop"}
+            received  alice@os read {"do":"history","kind":"StatefulSet","namespace":"shop","name":"cart-db"}
             admitted  reader (read)
             used      kubernetes-read get demo:StatefulSet:shop/cart-db denied
             completed output

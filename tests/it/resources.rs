@@ -127,7 +127,7 @@ async fn tells_a_caller_what_it_may_do_and_no_more() {
     let house = House::of(&["plugins/pods", "plugins/remediation"], &config).await;
     assert_eq!(house.failures(), "");
     let clusters = read(&house, "toolgate://clusters").await;
-    assert_eq!(clusters, r#"content: {"clusters":[{"default":true,"name":"blue"}]}"#);
+    assert_eq!(clusters, r#"content: {"clusters":[{"name":"blue","default":true}]}"#);
     let told = read(&house, "toolgate://permissions").await;
     let told: Value = serde_json::from_str(told.strip_prefix("content: ").unwrap()).unwrap();
     expect![[r#"
@@ -304,7 +304,7 @@ async fn a_hostile_resource_is_bounded_and_made_plain() {
     expect![[r#"
         giant: limit-exceeded: the resource has 1048576 bytes; its limit `output_bytes_max` is 262144
         garbled: content: red leftright zerowidth [redacted:aws-access-key]
-        escaped: content: {"[redacted:aws-access-key]":"[redacted:aws-access-key]","text":"red"}
+        escaped: content: {"text":"red","[redacted:aws-access-key]":"[redacted:aws-access-key]"}
         no-json: trapped, for the log: its content says JSON: it is not JSON: EOF while parsing an object at line 1 column 1
         no-type: trapped, for the log: the media type of its content is none
         namespaces: content: shop
