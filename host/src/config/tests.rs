@@ -571,5 +571,6 @@ fn rates_are_on_by_default_and_within_their_bounds() {
           hint: say a number from 1 to 1000000, or leave the line out for the default
 
         line 5: rates.cluster_writes_per_h: 99999 is out of bounds
-          hint: say a number from 1 to 10000, or leave the line out for the default"#]].assert_eq(&error.to_string());
+          hint: say a number from 1 to 10000, or leave the line out for the default"#]]
+    .assert_eq(&error.to_string());
 }
