@@ -18,7 +18,7 @@ use crate::capability::{
 use crate::domain::alike::looks_alike;
 use crate::domain::decision::{ApprovalTerms, Rule, Verdict};
 use crate::domain::mode::{Mode, WriteMode};
-use crate::domain::name::Namespace;
+use crate::domain::name::{ApprovalId, Namespace};
 use crate::domain::scope::Target;
 use crate::domain::write::Plan;
 use crate::governance::approval::{
@@ -312,6 +312,23 @@ impl WriteRequests for Requests {
             caller: "the host failed at this; its operator finds why in its log",
             internal: error.to_string(),
         })?
+    }
+
+    async fn progress(
+        &self,
+        request: &WriteRequest,
+        plan: &Plan,
+        approval: Option<&ApprovalId>,
+    ) -> Progress {
+        let Self(effects) = self;
+        let progress = effects.progress(plan).await;
+        if let (Some(id), false) = (approval, progress.state == RolloutState::Progressing) {
+            let (key, id) = (Key::from(request), id.clone());
+            if let Err(error) = effects.at_desk(move |desk| desk.forget(&key, &id)).await {
+                tracing::error!(%error, "an approval that is at its end is not forgotten");
+            }
+        }
+        progress
     }
 }
 

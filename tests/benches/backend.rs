@@ -3,19 +3,20 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
-use toolgate::capability::CapabilityError;
 use toolgate::capability::access::{Access, Permission, Question};
 use toolgate::capability::history::{History, Revision};
 use toolgate::capability::kubernetes::{
     Deployment, EventQuery, Events, Kubernetes, List, NamespaceState, Node, Page, Pod, Rollout,
+    RolloutState,
 };
 use toolgate::capability::logs::{LogQuery, OpenLog};
 use toolgate::capability::metrics::{Metrics, NodeUsage, PodUsage};
 use toolgate::capability::objects::{Objects, ServedKind};
 use toolgate::capability::writes::{WriteOutcome, WriteRequest, WriteRequests};
+use toolgate::capability::{CapabilityError, Progress};
 use toolgate::domain::kind::AskedKind;
-use toolgate::domain::name::{ClusterName, Namespace, ObjectName};
-use toolgate::domain::write::WorkloadRef;
+use toolgate::domain::name::{ApprovalId, ClusterName, Namespace, ObjectName};
+use toolgate::domain::write::{Plan, WorkloadRef};
 
 /// Lines of the log that it has.
 pub(crate) const LINES: usize = 20;
@@ -143,6 +144,10 @@ impl Metrics for Instantly {
 impl WriteRequests for Instantly {
     async fn request(&self, _: WriteRequest) -> Result<WriteOutcome, CapabilityError> {
         nothing()
+    }
+
+    async fn progress(&self, _: &WriteRequest, _: &Plan, _: Option<&ApprovalId>) -> Progress {
+        Progress { state: RolloutState::Complete, message: String::new(), rollout: None }
     }
 }
 

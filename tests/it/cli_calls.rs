@@ -316,7 +316,7 @@ fn a_command_that_waits_is_told_what_a_person_said() {
     "#]].assert_eq(&denied.err);
     let done = waits(&home, &["approve"]).good();
     assert!(done.starts_with("Performed: restart of deployment `shop/checkout`"), "{done}");
-    assert!(done.contains("State: progressing"), "{done}");
+    assert!(done.contains("State: complete"), "it is followed to its end: {done}");
     let recorded = home.run(&["audit"]).good();
     let of_write =
         |line: &&str| [" approval-", " intent ", " effect "].iter().any(|w| line.contains(w));

@@ -1,9 +1,11 @@
 //! Every tool that changes something: asked for, approved, executed, and seen finished.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use expect_test::expect;
 use serde_json::{Value, json};
+use toolgate::capability::ProgressSink;
 use toolgate::domain::call::Outcome;
 use toolgate::domain::write::PLAN_PODS_MAX;
 use toolgate::governance::approval::Status;
@@ -99,6 +101,33 @@ async fn each_is_approved_done_once_and_seen_finished() {
     .assert_eq(&written);
 }
 
+/// What a client is told while a call goes on.
+#[derive(Default)]
+struct Said(Mutex<Vec<(u32, String)>>);
+
+impl ProgressSink for Said {
+    fn report(&self, done: u32, _total: Option<u32>, message: &str) {
+        self.0.lock().unwrap().push((done, message.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn what_was_executed_is_followed_to_its_end_in_one_call() {
+    let house = house("[mode]\nread_only = false\n[approvals]\nrequired = false", "shop").await;
+    let said = Arc::new(Said::default());
+    let frontend = json!({"namespace": "shop", "deployment_name": "frontend"});
+    let sink = Arc::<Said>::clone(&said);
+    let outcome = house.call_reporting("alice", "restart_deployment", frontend, sink).await;
+    let Ok(Outcome::Output(output)) = outcome else { panic!("{}", shown(&outcome)) };
+    let told = output.structured.unwrap();
+    assert_eq!((&told["outcome"], &told["state"]), (&json!("performed"), &json!("complete")));
+    assert_eq!(writes(&house), ["PATCH /apis/apps/v1/namespaces/shop/deployments/frontend"]);
+    let said = std::mem::take(&mut *said.0.lock().unwrap());
+    assert!(said.len() > 1, "how far it is, and that it is done: {said:?}");
+    assert!(said.iter().map(|(done, _)| *done).eq(1..=said.len() as u32), "{said:?}");
+    assert!(said.iter().all(|(_, text)| text.starts_with("restart of Deployment `frontend`: ")));
+}
+
 /// Ours and theirs: the record of what was sent, and what the cluster says it was sent.
 #[tokio::test]
 async fn what_the_cluster_was_asked_is_what_is_on_record() {
@@ -128,6 +157,9 @@ async fn what_the_cluster_was_asked_is_what_is_on_record() {
         })
         .collect();
     assert_eq!(noted, seen);
+    // The end is looked for again and again.
+    let mut noted = noted;
+    noted.dedup();
     expect![[r#"
         GET /apis/apps/v1/namespaces/shop/deployments/frontend
         PATCH /apis/apps/v1/namespaces/shop/deployments/frontend/scale?dryRun=All&fieldManager=toolgate

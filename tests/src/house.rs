@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use toolgate::backend::demo::DemoCluster;
-use toolgate::capability::progress::NoProgress;
+use toolgate::capability::progress::{NoProgress, ProgressSink};
 use toolgate::config::Config;
 use toolgate::domain::call::{Call, Outcome};
 use toolgate::domain::principal::Principal;
@@ -232,6 +232,21 @@ impl House {
         cancel: CancellationToken,
     ) -> Result<Outcome, CallError> {
         let context = CallContext { progress: Arc::new(NoProgress), cancel };
+        self.gateway().call(question(subject, tool, arguments), context).await
+    }
+
+    /// Calls a tool for a client that is told how far it is.
+    ///
+    /// # Errors
+    /// Why it was not run.
+    pub async fn call_reporting(
+        &self,
+        subject: &str,
+        tool: &str,
+        arguments: Value,
+        progress: Arc<dyn ProgressSink>,
+    ) -> Result<Outcome, CallError> {
+        let context = CallContext { progress, cancel: CancellationToken::new() };
         self.gateway().call(question(subject, tool, arguments), context).await
     }
 

@@ -70,4 +70,13 @@ pub enum WriteOutcome {
 pub trait WriteRequests: Send + Sync + 'static {
     /// Asking again with the same request returns the state of the one that is under way.
     async fn request(&self, request: WriteRequest) -> Result<WriteOutcome, CapabilityError>;
+
+    /// How far a request is that was performed, by its plan and the approval that it was done
+    /// under. Once it is at its end, the same request is a new one.
+    async fn progress(
+        &self,
+        request: &WriteRequest,
+        plan: &Plan,
+        approval: Option<&ApprovalId>,
+    ) -> Progress;
 }

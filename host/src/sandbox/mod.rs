@@ -18,6 +18,7 @@ mod load;
 mod manifest;
 mod meter;
 mod offers;
+mod reports;
 mod run;
 mod state;
 mod wasi;

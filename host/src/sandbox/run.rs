@@ -9,6 +9,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use super::errand::{Errand, Listed, Reply};
 use super::load::Plugin;
 use super::meter::Meter;
+use super::reports::Reports;
 use super::state::{CallScene, Scene, State, Stop};
 use super::{Workshop, answer};
 use crate::capability::ProgressSink;
@@ -108,6 +109,7 @@ pub(super) async fn call(workshop: &Arc<Workshop>, errand: Errand, run: Run) -> 
         ports: Arc::clone(&workshop.ports),
         limits: limits.clone(),
         permit,
+        reports: Arc::new(Reports::new(Arc::clone(&progress))),
         progress,
         deadline,
     };

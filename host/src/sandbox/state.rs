@@ -7,6 +7,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::limiter::Limiter;
 use super::meter::Meter;
+use super::reports::Reports;
 use super::wasi::{self, Streams};
 use crate::capability::{
     Access, Clock, History, Kubernetes, Metrics, Objects, ProgressSink, WriteRequests,
@@ -63,6 +64,7 @@ pub(super) struct CallScene {
     pub settings: Arc<std::collections::BTreeMap<String, String>>,
     pub ports: Arc<Ports>,
     pub progress: Arc<dyn ProgressSink>,
+    pub reports: Arc<Reports>,
     pub limits: Limits,
     /// When the call ends, done or not.
     pub deadline: tokio::time::Instant,
@@ -87,8 +89,6 @@ pub(super) struct State {
     pub host_calls_max: u32,
     pub log_bytes_left: usize,
     pub log_dropped: u32,
-    pub progress_done: Option<u32>,
-    pub progress_reports: u32,
     log_bytes_max: usize,
     /// Made when it is first asked for: most guests import no WASI.
     wasi: Option<(WasiCtx, Streams)>,
@@ -109,8 +109,6 @@ impl State {
             host_calls_max: limits.host_calls_max,
             log_bytes_left: limits.log_bytes_max,
             log_dropped: 0,
-            progress_done: None,
-            progress_reports: 0,
             log_bytes_max: limits.log_bytes_max,
             wasi: None,
             table,

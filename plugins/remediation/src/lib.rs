@@ -1,7 +1,8 @@
 //! Changes to workloads, as requests that a person can approve.
 //!
 //! This room owns what is asked for. It changes nothing: the host makes the plan, asks a person and
-//! executes.
+//! executes, and the call follows what was executed until it is complete or stuck, or its time is
+//! over.
 
 use toolgate_sdk::kubernetes_delete_pod::{self, Deletion};
 use toolgate_sdk::kubernetes_pause::{self, Pause};
@@ -88,6 +89,9 @@ struct PauseArgs {
     cluster: Option<String>,
 }
 
+/// How long what was executed is followed, at most. The deadline of the call mostly ends it before.
+const FOLLOW_S: u32 = 600;
+
 toolgate_sdk::plugin! {
     tool(
         "restart_deployment",
@@ -127,14 +131,16 @@ fn restart_deployment(args: RestartArgs) -> Result<Reply<Request>, ToolError> {
     let RestartArgs { deployment_name: name, namespace, kind, reason, cluster } = args;
     let kind = kind.map_or(WorkloadKind::Deployment, Kind::into);
     let what = format!("restart of {} `{namespace}/{name}`", word(kind));
-    let outcome = kubernetes_restart::request(&Restart { cluster, kind, namespace, name, reason })?;
+    let outcome =
+        kubernetes_restart::follow(&Restart { cluster, kind, namespace, name, reason }, FOLLOW_S)?;
     answer(&what, outcome)
 }
 
 fn restart_pod(args: PodArgs) -> Result<Reply<Request>, ToolError> {
     let PodArgs { pod_name: pod, namespace, reason, cluster } = args;
     let what = format!("deletion of pod `{namespace}/{pod}`");
-    let outcome = kubernetes_delete_pod::request(&Deletion { cluster, namespace, pod, reason })?;
+    let outcome =
+        kubernetes_delete_pod::follow(&Deletion { cluster, namespace, pod, reason }, FOLLOW_S)?;
     answer(&what, outcome)
 }
 
@@ -145,8 +151,10 @@ fn scale_deployment(args: ScaleArgs) -> Result<Reply<Request>, ToolError> {
         Some(Scalable::StatefulSet) => WorkloadKind::StatefulSet,
     };
     let what = format!("scaling of {} `{namespace}/{name}` to {replicas}", word(kind));
-    let outcome =
-        kubernetes_scale::request(&Scale { cluster, kind, namespace, name, replicas, reason })?;
+    let outcome = kubernetes_scale::follow(
+        &Scale { cluster, kind, namespace, name, replicas, reason },
+        FOLLOW_S,
+    )?;
     answer(&what, outcome)
 }
 
@@ -155,14 +163,10 @@ fn rollback_deployment(args: RollbackArgs) -> Result<Reply<Request>, ToolError> 
     let kind = kind.map_or(WorkloadKind::Deployment, Kind::into);
     let to = revision.map_or("the revision before".to_owned(), |n| format!("revision {n}"));
     let what = format!("rollback of {} `{namespace}/{name}` to {to}", word(kind));
-    let outcome = kubernetes_rollback::request(&Rollback {
-        cluster,
-        kind,
-        namespace,
-        name,
-        revision,
-        reason,
-    })?;
+    let outcome = kubernetes_rollback::follow(
+        &Rollback { cluster, kind, namespace, name, revision, reason },
+        FOLLOW_S,
+    )?;
     answer(&what, outcome)
 }
 
@@ -170,7 +174,8 @@ fn pause_deployment(args: PauseArgs) -> Result<Reply<Request>, ToolError> {
     let PauseArgs { deployment_name: name, namespace, paused, reason, cluster } = args;
     let does = if paused { "pause" } else { "resumption" };
     let what = format!("{does} of deployment `{namespace}/{name}`");
-    let outcome = kubernetes_pause::request(&Pause { cluster, namespace, name, paused, reason })?;
+    let outcome =
+        kubernetes_pause::follow(&Pause { cluster, namespace, name, paused, reason }, FOLLOW_S)?;
     answer(&what, outcome)
 }
 

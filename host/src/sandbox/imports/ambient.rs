@@ -4,9 +4,6 @@ use super::super::bindings::toolgate::plugin::{config, log, progress};
 use super::super::state::{Scene, State};
 use crate::governance::text::{clean, cut};
 
-/// Reports of one call: more than a client can show.
-pub(super) const REPORTS_MAX: u32 = 100;
-
 /// Bytes of one report's message.
 const PROGRESS_BYTES_MAX: usize = 256;
 
@@ -21,16 +18,10 @@ impl progress::Host for State {
         message: String,
     ) -> wasmtime::Result<()> {
         self.count("progress")?;
-        let grew = self.progress_done.is_none_or(|before| done > before);
-        if let Scene::Call(scene) = &self.scene
-            && grew
-            && self.progress_reports < REPORTS_MAX
-        {
-            self.progress_done = Some(done);
-            self.progress_reports += 1;
+        if let Scene::Call(scene) = &self.scene {
             let mut message = clean(&message).text;
             cut(&mut message, PROGRESS_BYTES_MAX);
-            scene.progress.report(done, total, &message);
+            scene.reports.report(done, total, &message);
         }
         Ok(())
     }

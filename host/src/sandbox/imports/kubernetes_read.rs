@@ -44,14 +44,7 @@ impl Host for State {
         timeout_s: u32,
     ) -> Answer<Rollout> {
         let workload = rollouts::Named { cluster, kind, namespace, name };
-        let reports = rollouts::Reports::after(self.progress_done, self.progress_reports);
-        let awaited = self
-            .through(KubernetesRead, |door| rollouts::wait(door, workload, timeout_s, reports))
-            .await?;
-        Ok(awaited.map(|(rollout, reports)| {
-            (self.progress_done, self.progress_reports) = reports.counted();
-            rollout
-        }))
+        self.through(KubernetesRead, |door| rollouts::wait(door, workload, timeout_s)).await
     }
 
     async fn rollout_history(

@@ -10,12 +10,21 @@ use crate::domain::write::Verb;
 
 impl door_wit::Host for State {
     async fn request(&mut self, what: door_wit::Restart) -> Answer<Outcome> {
-        self.through(Capability::KubernetesRestart, |door| request(door, what)).await
+        self.through(Capability::KubernetesRestart, |door| request(door, what, None)).await
+    }
+
+    async fn follow(&mut self, what: door_wit::Restart, timeout_s: u32) -> Answer<Outcome> {
+        self.through(Capability::KubernetesRestart, |door| request(door, what, Some(timeout_s)))
+            .await
     }
 }
 
-async fn request(door: Door, what: door_wit::Restart) -> Result<Outcome, Shut> {
+async fn request(
+    door: Door,
+    what: door_wit::Restart,
+    wait_s: Option<u32>,
+) -> Result<Outcome, Shut> {
     let door_wit::Restart { cluster, kind, namespace, name, reason } = what;
     let target = writes::workload(&door, cluster, kind_in(kind), &namespace, &name).await?;
-    writes::request(door, Verb::Restart, target, reason).await
+    writes::request(door, Verb::Restart, target, reason, wait_s).await
 }

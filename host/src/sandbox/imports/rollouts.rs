@@ -7,12 +7,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::super::bindings::toolgate::plugin::kubernetes_read as wit;
 use super::super::bindings::toolgate::plugin::types::{Change, Rollout, WorkloadKind};
-use super::ambient::REPORTS_MAX;
 use super::convert::{clipped, created};
 use super::{Door, Shut, convert, namespace, object, within, workload_target};
+use crate::capability::CapabilityError;
 use crate::capability::history::Revision;
 use crate::capability::kubernetes::{Rollout as State, RolloutState};
-use crate::capability::{CapabilityError, ProgressSink};
 use crate::domain::scope::Target;
 use crate::domain::write::{WorkloadKind as Kind, WorkloadRef};
 
@@ -20,7 +19,7 @@ use crate::domain::write::{WorkloadKind as Kind, WorkloadRef};
 const WAIT_MAX_S: u32 = 600;
 
 /// Between two looks.
-const INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a tool needs, after the wait, to say how it went before its call's deadline.
 const LEFT_FOR_ANSWER: Duration = Duration::from_secs(2);
@@ -99,48 +98,18 @@ fn told(revision: &Revision, now: jiff::Timestamp) -> wit::Revision {
     }
 }
 
-/// Reports of progress, counted on from the guest's own: the client wants each to be further than
-/// the one before.
-pub(super) struct Reports {
-    done: Option<u32>,
-    sent: u32,
-    last: String,
-}
-
-impl Reports {
-    pub(super) fn after(done: Option<u32>, sent: u32) -> Self {
-        Self { done, sent, last: String::new() }
-    }
-
-    pub(super) fn counted(&self) -> (Option<u32>, u32) {
-        (self.done, self.sent)
-    }
-
-    fn report(&mut self, sink: &dyn ProgressSink, rollout: &State) {
-        let message =
-            clipped(&format!("{} `{}`: {}", rollout.kind.as_str(), rollout.name, rollout.message));
-        if message == self.last || self.sent >= REPORTS_MAX {
-            return;
-        }
-        let done = self.done.map_or(1, |done| done.saturating_add(1));
-        sink.report(done, None, &message);
-        (self.done, self.last) = (Some(done), message);
-        self.sent += 1;
-    }
-}
-
-pub(super) async fn wait(
-    door: Door,
-    named: Named,
-    timeout_s: u32,
-    mut reports: Reports,
-) -> Result<(Rollout, Reports), Shut> {
+/// When a wait of so many seconds ends: never so late that the call could not say how it went.
+pub(super) fn wait_end(door: &Door, timeout_s: u32) -> Result<Instant, Shut> {
     let timeout_s = within("timeout-s", Some(timeout_s), WAIT_MAX_S, WAIT_MAX_S)?;
-    let (workload, target) = door.workload(named).await?;
     let end = door.scene.deadline.checked_sub(LEFT_FOR_ANSWER).unwrap_or(door.scene.deadline);
-    let until = (Instant::now() + Duration::from_secs(timeout_s.into())).min(end);
+    Ok((Instant::now() + Duration::from_secs(timeout_s.into())).min(end))
+}
+
+pub(super) async fn wait(door: Door, named: Named, timeout_s: u32) -> Result<Rollout, Shut> {
+    let until = wait_end(&door, timeout_s)?;
+    let (workload, target) = door.workload(named).await?;
     let kubernetes = Arc::clone(&door.scene.ports.kubernetes);
-    let sink = Arc::clone(&door.scene.progress);
+    let reports = Arc::clone(&door.scene.reports);
     let work = async move {
         let mut failures = 0;
         let mut latest = None;
@@ -149,9 +118,10 @@ pub(super) async fn wait(
             match timeout_at(until + INTERVAL, kubernetes.rollout(&workload)).await {
                 Ok(Ok(rollout)) => {
                     failures = 0;
-                    reports.report(sink.as_ref(), &rollout);
+                    let State { kind, name, message, .. } = &rollout;
+                    reports.tell(&clipped(&format!("{} `{name}`: {message}", kind.as_str())));
                     if rollout.state != RolloutState::Progressing || Instant::now() >= until {
-                        return Ok((rollout, reports));
+                        return Ok(rollout);
                     }
                     latest = Some(rollout);
                 }
@@ -163,17 +133,15 @@ pub(super) async fn wait(
                 }
                 Ok(Err(error)) => return Err(error),
                 Err(_) => {
-                    return latest.map(|rollout| (rollout, reports)).ok_or_else(|| {
-                        CapabilityError::Unavailable {
-                            caller: "the cluster did not answer in time; try again later",
-                            internal: format!("waiting for {workload}: no answer"),
-                        }
+                    return latest.ok_or_else(|| CapabilityError::Unavailable {
+                        caller: "the cluster did not answer in time; try again later",
+                        internal: format!("waiting for {workload}: no answer"),
                     });
                 }
             }
             sleep_until((Instant::now() + INTERVAL).min(until)).await;
         }
     };
-    let (rollout, reports) = door.port(&target, work).await?;
-    Ok((convert::rollout(&rollout), reports))
+    let rollout = door.port(&target, work).await?;
+    Ok(convert::rollout(&rollout))
 }

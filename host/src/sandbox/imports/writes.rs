@@ -1,9 +1,14 @@
 //! What every door of a write shares: who may *request* it. Nothing is executed here.
 
+use tokio::time::{Instant, sleep_until, timeout_at};
+
 use super::super::bindings::toolgate::plugin::{types, writes as wit};
+use super::super::reports::Reports;
 use super::convert::{clipped, moment, rollout, state};
+use super::rollouts::{INTERVAL, wait_end};
 use super::{Door, Shut, namespace, object};
-use crate::capability::{WriteOutcome, WriteRequest};
+use crate::capability::kubernetes::RolloutState;
+use crate::capability::{WriteOutcome, WriteRequest, WriteRequests};
 use crate::domain::scope::Target;
 use crate::domain::write::{Budget, Change, Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget};
 use crate::governance::redact::make_safe;
@@ -30,7 +35,9 @@ pub(super) async fn request(
     verb: Verb,
     written: WriteTarget,
     reason: Option<String>,
+    wait_s: Option<u32>,
 ) -> Result<wit::Outcome, Shut> {
+    let until = wait_s.map(|wait_s| wait_end(&door, wait_s)).transpose()?;
     let target = Target::from(&written);
     door.check(verb.as_str(), &target).await?;
     let (call, offer) = (door.scene.permit.call(), door.scene.permit.offer());
@@ -45,9 +52,45 @@ pub(super) async fn request(
         scope: door.scope()?.clone(),
         reason: reason.map(|reason| quotation(&reason)),
     };
-    let writes = door.scene.ports.writes.clone();
-    let outcome = door.port(&target, async move { writes.request(request).await }).await?;
+    let (writes, reports) = (door.scene.ports.writes.clone(), door.scene.reports.clone());
+    let work = async move {
+        let outcome = writes.request(request.clone()).await?;
+        match until {
+            Some(until) => Ok(follow(writes.as_ref(), &reports, &request, outcome, until).await),
+            None => Ok(outcome),
+        }
+    };
+    let outcome = door.port(&target, work).await?;
     Ok(told(&door, outcome))
+}
+
+/// Waits for the end of what was performed.
+async fn follow(
+    writes: &dyn WriteRequests,
+    reports: &Reports,
+    request: &WriteRequest,
+    outcome: WriteOutcome,
+    until: Instant,
+) -> WriteOutcome {
+    let WriteOutcome::Performed { approval, plan, executed, mut progress } = outcome else {
+        return outcome;
+    };
+    let about =
+        format!("{} of {} `{}`", plan.verb.as_str(), plan.target.kind(), plan.target.name());
+    loop {
+        reports.tell(&clipped(&format!("{about}: {}", progress.message)));
+        if progress.state != RolloutState::Progressing || Instant::now() >= until {
+            break;
+        }
+        sleep_until((Instant::now() + INTERVAL).min(until)).await;
+        let look = writes.progress(request, &plan, approval.as_ref());
+        // The last look is made however late it is, and may take a little longer than the wait.
+        match timeout_at(until + INTERVAL, look).await {
+            Ok(now) => progress = now,
+            Err(_) => break,
+        }
+    }
+    WriteOutcome::Performed { approval, plan, executed, progress }
 }
 
 /// One line, so that it cannot pass for a part of the approver's screen.
