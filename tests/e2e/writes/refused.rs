@@ -107,9 +107,9 @@ async fn what_was_changed_after_the_yes_is_left_alone() {
         let id = requested(house, write).await;
         proxy.make(Way::Held);
         approve(house, &id);
-        // Claimed, and not at its end: the host is about to execute it.
+        // The host is about to execute it.
         wait_for("the yes is taken", async || {
-            (status(house, &id) == Status::Interrupted).then_some(())
+            (status(house, &id) == Status::Executing).then_some(())
         })
         .await;
         space.change(crossed.object(), change.clone()).await;
