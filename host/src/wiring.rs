@@ -107,7 +107,8 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         plugins_dir,
         state_dir,
         cache_dir,
-        serve: _, // The transport's.
+        serve: _,   // The transport's.
+        console: _, // The operator's own listener, which commands start.
         mode,
         clusters,
         default_cluster,

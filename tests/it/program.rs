@@ -133,6 +133,7 @@ impl Home {
         let text = text.replace(self.path().to_str().unwrap(), "<home>");
         let filters = [
             (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?Z?", "<time>"),
+            (r"\bcode=[0-9A-Za-z_-]{60,}", "code=<code>"),
             (r"\b[0-9a-f]{64}\b", "<digest>"),
             (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uid>"),
             (r"\b[0-9a-f]{12}\b", "<digest>"),
@@ -384,7 +385,7 @@ impl Drop for Http {
 }
 
 impl Answer {
-    fn read(bytes: &[u8]) -> Self {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");

@@ -8,6 +8,7 @@ use std::process::Command as Process;
 
 use anyhow::{Context, Result, bail};
 
+use crate::browser::{self, Browser};
 use crate::cli::Command;
 use crate::clients::{self, Clients};
 use crate::e2e::{self, What};
@@ -77,8 +78,10 @@ impl House {
 
     fn test(&mut self, rest: &[String]) -> Result<()> {
         let without_clients = rest.iter().any(|word| word == "--no-clients");
-        let rest: Vec<&String> = rest.iter().filter(|word| *word != "--no-clients").collect();
-        let mut steps = Steps::new(7);
+        let without_browser = rest.iter().any(|word| word == "--no-browser");
+        let own = ["--no-clients", "--no-browser"];
+        let rest: Vec<&String> = rest.iter().filter(|word| !own.contains(&word.as_str())).collect();
+        let mut steps = Steps::new(8);
         self.targets(&mut steps, &self.used_targets(&Room::ALL)?)?;
         for room in Room::ALL {
             self.room(&mut steps, room)?;
@@ -89,6 +92,12 @@ impl House {
             None
         } else {
             Some(self.clients(&mut steps)?)
+        };
+        let browser = if without_browser {
+            steps.fresh("browser: left out, and with it the tests that drive it");
+            None
+        } else {
+            Some(Self::browser(&mut steps)?)
         };
         self.lock = None;
 
@@ -115,6 +124,12 @@ impl House {
             Some(clients) => clients.export(&mut cargo),
             None => {
                 cargo.env("TOOLGATE_NO_CLIENTS", "1");
+            }
+        }
+        match browser {
+            Some(browser) => browser.export(&mut cargo),
+            None => {
+                cargo.env("TOOLGATE_NO_BROWSER", "1");
             }
         }
         process::run(cargo.args(rest))?;
@@ -206,9 +221,10 @@ impl House {
     }
 
     fn setup(&mut self) -> Result<()> {
-        let mut steps = Steps::new(2);
+        let mut steps = Steps::new(3);
         self.targets(&mut steps, &WasmTarget::ALL)?;
         self.clients(&mut steps)?;
+        Self::browser(&mut steps)?;
         Ok(())
     }
 
@@ -265,6 +281,17 @@ impl House {
         let clients = clients::install(&self.workspace)?;
         steps.end(&step);
         Ok(clients)
+    }
+
+    fn browser(steps: &mut Steps) -> Result<Browser> {
+        if let Some(browser) = browser::present() {
+            steps.fresh("browser: present");
+            return Ok(browser);
+        }
+        let step = steps.begin("installing a browser for the tests of the console");
+        let browser = browser::install()?;
+        steps.end(&step);
+        Ok(browser)
     }
 
     fn cargo(&self, arguments: &[&str]) -> Process {

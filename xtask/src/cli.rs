@@ -35,7 +35,7 @@ const COMMANDS: [(Command, &str, &str); 7] = [
     (
         Command::Test,
         "test",
-        "set up, build, and run every test [--no-clients] [ARGS of `cargo test`]",
+        "set up, build, and run every test [--no-clients] [--no-browser] [ARGS of `cargo test`]",
     ),
     (
         Command::Plugins,
@@ -53,7 +53,11 @@ const COMMANDS: [(Command, &str, &str); 7] = [
         "run the tests against a real cluster [up|down|status|kubeconfig] [--kubeconfig FILE]",
     ),
     (Command::Check, "check", "formatting, lints with warnings denied, and dependency rules"),
-    (Command::Setup, "setup", "give the toolchain its wasm targets, and fetch the test clients"),
+    (
+        Command::Setup,
+        "setup",
+        "give the toolchain its wasm targets, and fetch test clients and a browser",
+    ),
 ];
 
 /// Reads `<command> [--] <arguments>`; a leading `--` is dropped so that both spellings work.

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::debian;
 use crate::process;
 use crate::progress;
 use crate::workspace::Workspace;
@@ -109,7 +110,7 @@ fn virtual_environment(folder: &Path) -> Result<PathBuf> {
     };
     if let Err(error) = create() {
         progress::note("no Python that can make a virtual environment; installing `python3-venv`");
-        install_python().with_context(|| {
+        debian::install(&["python3-venv"]).with_context(|| {
             format!(
                 "the test clients need Python ({error:#})\nhint: run `apt-get install \
                      python3-venv`, or leave the clients out with `cargo xtask test --no-clients`"
@@ -118,23 +119,6 @@ fn virtual_environment(folder: &Path) -> Result<PathBuf> {
         create()?;
     }
     Ok(folder.join("bin").join("python"))
-}
-
-fn install_python() -> Result<()> {
-    if process::find("apt-get").is_none() {
-        bail!("`apt-get` is not here to install it");
-    }
-    if process::output(Command::new("id").arg("-u"))?.trim() != "0" {
-        bail!("only root can install it");
-    }
-    let apt = || {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
-        apt
-    };
-    process::output(apt().arg("update"))?;
-    process::output(apt().args(["install", "-y", "--no-install-recommends", "python3-venv"]))?;
-    Ok(())
 }
 
 fn pins() -> String {

@@ -1,6 +1,7 @@
 //! Fetching single packages from the archive that this machine already trusts, from suites it may
 //! not be configured for. Lists and downloads lie in a folder of their own: the system's apt
-//! configuration is read, never written, and nothing is installed.
+//! configuration is read, never written, and nothing of that is installed. And installing packages of
+//! the suite that the machine has, where root asks for tests that need them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,24 @@ use crate::progress;
 const SUITES: [&str; 4] = ["trixie-backports", "trixie", "forky", "sid"];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const APT: &str = "/etc/apt";
+
+/// Installs packages of the system's own suite.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    if process::find("apt-get").is_none() {
+        bail!("`apt-get` is not here to install {}", packages.join(", "));
+    }
+    if process::output(Command::new("id").arg("-u"))?.trim() != "0" {
+        bail!("only root can install {}", packages.join(", "));
+    }
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
+        apt
+    };
+    process::output(apt().arg("update"))?;
+    process::output(apt().args(["install", "-y", "--no-install-recommends"]).args(packages))?;
+    Ok(())
+}
 
 /// Where packages come from, and by which keys they are known.
 #[derive(Debug, Clone, PartialEq, Eq)]

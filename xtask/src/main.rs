@@ -3,6 +3,7 @@
 //! hold anything that a running `toolgate` needs, and must stay compilable in seconds: a person
 //! with a fresh machine waits for it before seeing the first line.
 
+mod browser;
 mod chores;
 mod cli;
 mod clients;

@@ -112,6 +112,10 @@ pub enum Command {
     #[command(long_about = help::APPROVALS_LONG,
               after_long_help = help::APPROVALS_EXAMPLES)]
     Approvals(Approvals),
+    /// Open the console in a browser: requests, calls, plugins
+    #[command(long_about = help::CONSOLE_LONG,
+              after_long_help = help::CONSOLE_EXAMPLES)]
+    Console,
     /// Show who called what, and what came of it
     #[command(long_about = help::AUDIT_LONG,
               after_long_help = help::AUDIT_EXAMPLES)]
@@ -139,6 +143,9 @@ pub struct Serve {
     /// Where to listen, instead of `serve.listen` of the configuration
     #[arg(long, requires = "http", value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
+    /// Where the operator's console listens, instead of `console.listen` of the configuration
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub console: Option<SocketAddr>,
 }
 
 /// `toolgate call`
@@ -252,6 +259,9 @@ pub struct Demo {
     /// Serve one client over standard input and output instead
     #[arg(long, conflicts_with = "http")]
     pub stdio: bool,
+    /// Where the operator's console listens; port 0 is any that is free
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
+    pub console: SocketAddr,
     /// What the cluster begins with: checkout-oom, failure-zoo, or a folder
     #[arg(long, value_name = "NAME", default_value = "checkout-oom")]
     pub scenario: PathBuf,

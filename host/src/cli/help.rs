@@ -113,6 +113,19 @@ Examples:
   toolgate approvals approve 7q2m9xk4 --reason 'incident 4711'
   toolgate approvals deny 7q2m9xk4 --reason 'wait for the rollout'";
 
+pub(super) const CONSOLE_LONG: &str = "\
+Open the console in a browser: requests, calls, plugins.
+
+Prints an address that signs you in, once and within two minutes. The console is a listener of \
+the server's own, on this machine only, where `[console] listen` or `--console` says so. Whoever \
+can run this command can answer; nobody else can sign in.";
+
+pub(super) const CONSOLE_EXAMPLES: &str = "\
+Examples:
+  toolgate serve --http --console 127.0.0.1:8081
+  toolgate console
+  xdg-open \"$(toolgate console)\"";
+
 pub(super) const AUDIT_LONG: &str = "\
 Show who called what, and what came of it.
 

@@ -59,6 +59,7 @@ fn help_of_toolgate() {
               inspect       Show what a component could do, without running it
               rbac          Print the smallest Kubernetes roles that the grants need
               approvals     Answer the writes that wait for a person
+              console       Open the console in a browser: requests, calls, plugins
               audit         Show who called what, and what came of it
               demo          See it work: an incident in an embedded cluster
               demo-cluster  Serve the embedded cluster's Kubernetes API, for kubectl
@@ -98,7 +99,7 @@ fn help_of_toolgate() {
 fn help_of_serve() {
     check_help(
         &["serve"],
-        &expect![[r"
+        &expect![[r#"
             Serve the tools to MCP clients.
 
             Without options, one client talks over standard input and output: this is the command to put into
@@ -114,13 +115,16 @@ fn help_of_serve() {
                   --listen <ADDR>
                       Where to listen, instead of `serve.listen` of the configuration
 
+                  --console <ADDR>
+                      Where the operator's console listens, instead of `console.listen` of the configuration
+
               -h, --help
                       Print help (see a summary with '-h')
 
             Examples:
               toolgate serve
               toolgate serve --config ~/toolgate/toolgate.toml
-              toolgate serve --http --listen 127.0.0.1:9090"]],
+              toolgate serve --http --listen 127.0.0.1:9090"#]],
     );
 }
 
@@ -365,6 +369,11 @@ fn help_of_demo() {
 
                   --stdio
                       Serve one client over standard input and output instead
+
+                  --console <ADDR>
+                      Where the operator's console listens; port 0 is any that is free
+
+                      [default: 127.0.0.1:0]
 
                   --scenario <NAME>
                       What the cluster begins with: checkout-oom, failure-zoo, or a folder

@@ -52,6 +52,8 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// The HTTP listener.
     pub serve: Serve,
+    /// Where the operator's console listens: a loopback address; `None` for no console.
+    pub console: Option<SocketAddr>,
     /// The guardrails above everything else.
     pub mode: Mode,
     /// Every cluster that can be named.

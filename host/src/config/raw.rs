@@ -19,6 +19,7 @@ pub(super) struct RawConfig {
     pub(super) state_dir: Option<String>,
     pub(super) cache_dir: Option<String>,
     pub(super) serve: Table<RawServe>,
+    pub(super) console: Table<RawConsole>,
     pub(super) mode: Table<RawMode>,
     pub(super) clusters: BTreeMap<String, Table<RawCluster>>,
     /// Plugin, then capability.
@@ -37,6 +38,12 @@ pub(super) struct RawServe {
     pub(super) allowed_hosts: Vec<String>,
     pub(super) allowed_origins: Vec<String>,
     pub(super) reread_every_s: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConsole {
+    pub(super) listen: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,7 +8,7 @@ use super::Serve;
 use super::document::{Document, KeyPath};
 use super::limits::bounded;
 use super::problem::shown;
-use super::raw::RawServe;
+use super::raw::{RawConsole, RawServe};
 
 /// Where the listener is if nobody says.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -68,6 +68,29 @@ pub(super) fn validate(
         allowed_origins: lower(allowed_origins),
         reread_every,
     })
+}
+
+/// The console's address: a listener of its own, since callers and operators must not share one.
+pub(super) fn validate_console(
+    raw: &RawConsole,
+    serve: Option<&Serve>,
+    path: &KeyPath,
+    document: &mut Document<'_>,
+) -> Option<SocketAddr> {
+    let RawConsole { listen } = raw;
+    let path = path.key("listen");
+    match listen.as_deref().map(listen_address)? {
+        Ok(address) if address.port() != 0 && serve.is_some_and(|s| s.listen == address) => {
+            let text = format!("`{address}` is where MCP clients call");
+            document.problem(&path, text, "give the console a port of its own: `127.0.0.1:8081`");
+            None
+        }
+        Ok(address) => Some(address),
+        Err((text, hint)) => {
+            document.problem(&path, text, hint);
+            None
+        }
+    }
 }
 
 fn names(

@@ -34,6 +34,9 @@ listen = "127.0.0.1:9090"
 allowed_hosts = ["Toolgate.example:8443"]
 allowed_origins = ["https://console.example"]
 
+[console]
+listen = "127.0.0.1:9091"
+
 [mode]
 read_only = false
 dry_run = true
@@ -89,6 +92,7 @@ fn reads_every_key() {
     assert_eq!(config.serve.listen.to_string(), "127.0.0.1:9090");
     assert_eq!(config.serve.allowed_hosts, ["toolgate.example:8443"]);
     assert_eq!(config.serve.allowed_origins, ["https://console.example"]);
+    assert_eq!(config.console, Some("127.0.0.1:9091".parse().unwrap()));
     assert_eq!(config.mode.writes(), WriteMode::Plan);
     assert_eq!(config.mode.namespaces.as_slice(), ["shop", "bank-*"]);
     assert_eq!(config.default_cluster, Some("prod".parse().unwrap()));
@@ -254,7 +258,7 @@ fn reports_every_shape_that_does_not_fit() {
               hint: write it in quotes: `".."`
 
             line 4: whatever: there is no such key
-              hint: the keys here are `plugins_dir`, `state_dir`, `cache_dir`, `serve`, `mode`, `clusters`, `grants`, `rates`, `limits`, `plugins`, `approvals`, `audit`
+              hint: the keys here are `plugins_dir`, `state_dir`, `cache_dir`, `serve`, `console`, `mode`, `clusters`, `grants`, `rates`, `limits`, `plugins`, `approvals`, `audit`
 
             line 7: mode.readonly: there is no such key
               hint: did you mean `read_only`?

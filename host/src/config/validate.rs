@@ -30,6 +30,7 @@ pub(super) fn validate(
         state_dir,
         cache_dir,
         serve: Table(serve),
+        console: Table(console),
         mode: Table(mode),
         clusters,
         grants,
@@ -47,6 +48,7 @@ pub(super) fn validate(
     let state_dir = folder("state_dir", state_dir, environment.state_dir());
     let cache_dir = folder("cache_dir", cache_dir, environment.cache_dir());
     let serve = serve::validate(serve, &root.key("serve"), document);
+    let console = serve::validate_console(console, serve.as_ref(), &root.key("console"), document);
     let mode = validate_mode(mode, &root.key("mode"), document);
     let reach = (base_dir, environment);
     let (clusters, default_cluster) =
@@ -64,6 +66,7 @@ pub(super) fn validate(
         state_dir: state_dir?,
         cache_dir: cache_dir?,
         serve: serve?,
+        console,
         mode,
         clusters,
         default_cluster,

@@ -179,7 +179,7 @@ fn is_line_end(c: char) -> bool {
     c == '\n'
 }
 
-fn is_forbidden(c: char) -> bool {
+pub(crate) fn is_forbidden(c: char) -> bool {
     match c {
         '\t' | '\n' => false,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' // C0, DEL, C1.

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::console::Started;
 use super::serve::until_stopped;
 use super::{Answer, Desk, block_on, interrupted};
 use crate::backend::demo::DemoCluster;
@@ -22,7 +23,7 @@ pub(super) fn state_dir(desk: &Desk) -> Option<PathBuf> {
 }
 
 pub(super) fn run(desk: &Desk, demo: &Demo) -> Answer {
-    let Demo { http, stdio, plugins, scenario } = demo;
+    let Demo { http, stdio, console, plugins, scenario } = demo;
     let homeless = || {
         Complaint::new("there is no home folder", "set HOME, or XDG_STATE_HOME and XDG_CACHE_HOME")
     };
@@ -34,9 +35,10 @@ pub(super) fn run(desk: &Desk, demo: &Demo) -> Answer {
     })?;
     let state = state_dir(desk).ok_or_else(homeless)?;
     let cache = desk.environment.cache_dir().ok_or_else(homeless)?;
-    let config = Config::demo(plugins, state, cache)?.with_scenario(scenario);
+    let mut config = Config::demo(plugins, state, cache)?.with_scenario(scenario);
+    config.console = Some(*console);
     let listen = (!stdio).then_some(*http);
-    let say = |address| welcome(desk, address);
+    let say = |address, console: &Started| welcome(desk, address, console);
     block_on(until_stopped(desk, config, listen, HttpConfig::default(), say))
 }
 
@@ -47,7 +49,8 @@ fn own_plugins() -> Option<PathBuf> {
     beside.into_iter().flatten().map(|dir| dir.join("plugins")).find(|dir| dir.is_dir())
 }
 
-fn welcome(desk: &Desk, address: std::net::SocketAddr) -> std::io::Result<()> {
+fn welcome(desk: &Desk, address: std::net::SocketAddr, console: &Started) -> std::io::Result<()> {
+    let browser = console.login_url(desk)?;
     let mut err = desk.console.err();
     let strong = |text: &str| Tone::Strong.paint(text);
     writeln!(
@@ -55,10 +58,12 @@ fn welcome(desk: &Desk, address: std::net::SocketAddr) -> std::io::Result<()> {
         "\n{}\n\n  http://{address}/mcp\n\n{}\n\n  \
          Why does checkout fail? (namespace shop, cluster demo)\n\n{}\n\n  \
          toolgate approvals list\n  toolgate approvals show ID\n  toolgate approvals approve ID\n\n{}\n\n  \
+         {browser}\n\n{}\n\n  \
          toolgate audit --follow\n",
         strong("The incident is served to MCP clients on"),
         strong("Ask your agent"),
         strong("It will want to restart something. Answer in another terminal"),
+        strong("Or in a browser: this opens once within two minutes, then `toolgate console`"),
         strong("And everything is on record"),
     )
 }

@@ -5,6 +5,7 @@ mod audit;
 mod call;
 mod check;
 mod completion;
+mod console;
 mod demo;
 mod inspect;
 mod rbac;
@@ -48,6 +49,7 @@ pub fn run(cli: Cli) -> Answer {
         | Command::Inspect(_)
         | Command::Rbac(_)
         | Command::Approvals(_)
+        | Command::Console
         | Command::Audit(_)
         | Command::Completion(_) => Level::Quiet,
     };
@@ -61,6 +63,7 @@ pub fn run(cli: Cli) -> Answer {
         Command::Inspect(inspect) => inspect::run(&desk, &inspect),
         Command::Rbac(rbac) => rbac::run(&desk, &rbac),
         Command::Approvals(approvals) => approvals::run(&desk, approvals.command),
+        Command::Console => console::run(&desk),
         Command::Audit(audit) => audit::run(&desk, &audit),
         Command::Demo(demo) => demo::run(&desk, &demo),
         Command::DemoCluster(cluster) => demo::cluster(&desk, &cluster),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::console::{Prepared, Started};
 use super::{Answer, Desk, block_on, build, interrupted};
 use crate::cli::args::Serve;
 use crate::cli::complaint::Complaint;
@@ -14,7 +15,8 @@ use crate::transport::{self, HttpConfig, Listener, TransportError};
 use crate::wiring::House;
 
 pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
-    let config = desk.config()?;
+    let mut config = desk.config()?;
+    config.console = serve.console.or(config.console);
     let http = config.serve.clone();
     let listen = serve.http.then(|| serve.listen.unwrap_or(http.listen));
     let http = HttpConfig {
@@ -23,7 +25,7 @@ pub(super) fn run(desk: &Desk, serve: &Serve) -> Answer {
         reread_every: http.reread_every,
         ..HttpConfig::default()
     };
-    let say = |address| {
+    let say = |address, _: &Started| {
         tracing::info!("listening on http://{address}/mcp");
         Ok(())
     };
@@ -36,25 +38,28 @@ pub(super) async fn until_stopped(
     config: Config,
     listen: Option<SocketAddr>,
     http: HttpConfig,
-    say: impl FnOnce(SocketAddr) -> io::Result<()>,
+    say: impl FnOnce(SocketAddr, &Started) -> io::Result<()>,
 ) -> Answer {
     // The port is taken first: what cannot listen need not load plugins.
     let listener = match listen {
         Some(address) => Some(Listener::bind(address, false).await?),
         None => None,
     };
+    let console = Prepared::bind(&config, listener.is_some()).await?;
     let reread_every = http.reread_every;
     let house = build(config).await?;
     let stop = interrupted();
     announce(&house);
+    let console = console.start(&house)?;
     let tools: Arc<dyn Tools> = house.gateway.clone();
     let served = match listener {
         Some(listener) => {
-            say(listener.local_addr())?;
+            say(listener.local_addr(), &console)?;
             transport::serve_http(tools, listener, http, stop).await
         }
         None => transport::serve_stdio(tools, desk.user(), reread_every, stop).await,
     };
+    console.close().await;
     house.close().await;
     served?;
     Ok(ExitCode::SUCCESS)
