@@ -251,6 +251,6 @@ fn approve(home: &Home, id: &str) {
         approved: restart Deployment shop/checkout in demo
     "#]]
     .assert_eq(&yes.good());
-    let twice = home.run(&["approvals", "deny", id]);
+    let twice = home.run(&["approvals", "approve", id]);
     assert_eq!(twice.code, Some(1), "an answer is given once: {twice:?}");
 }

@@ -83,9 +83,9 @@ pub(super) fn answer(
         Ok(Outcome::Trapped { internal: _ }) => failure(trapped("tool", call)),
         Err(CallError::Refused(refusal)) => match refusal {
             Refusal::Unknown(_) => Err(refused(&refusal)),
-            Refusal::InvalidArguments(_) => failure(refusal.to_string()),
-            Refusal::Denied { rule: _, reason } => failure(reason),
-            Refusal::Busy { .. } => failure(refusal.to_string()),
+            Refusal::InvalidArguments(_) | Refusal::Denied { .. } | Refusal::Busy { .. } => {
+                failure(refusal.to_string())
+            }
         },
         other => Err(fault(other, call)),
     }

@@ -72,10 +72,10 @@ async fn a_place_in_flight_is_free_again_when_its_call_ends() {
     let first = enter("ann").unwrap();
     let _second = enter("ann").unwrap();
     assert_eq!(key(&enter("ann").unwrap_err()), "caller_in_flight_max");
-    let _other = enter("bob").unwrap();
+    let other = enter("bob").unwrap();
     drop(first);
     let _third = enter("ann").unwrap();
-    drop(_other);
+    drop(other);
     assert_eq!(limiter.in_flight().len(), 1, "who has nothing in flight is forgotten");
 }
 

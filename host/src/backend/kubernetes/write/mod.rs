@@ -90,7 +90,8 @@ impl Writer for Clusters {
     }
 
     async fn progress(&self, plan: &Plan) -> Result<Progress, CapabilityError> {
-        progress::of(self.link(plan.target.cluster())?, plan).await
+        // A rollout is read by several requests, each a large state of its own.
+        Box::pin(progress::of(self.link(plan.target.cluster())?, plan)).await
     }
 }
 
