@@ -14,6 +14,7 @@ pub use crate::domain::prompt::PromptListing;
 pub use crate::domain::resource::ResourceListing;
 pub use crate::domain::tool::ToolListing;
 use crate::governance::admission::Governor;
+use crate::governance::approval::Answers;
 use crate::governance::audit::{AuditError, AuditLog};
 use crate::permissions;
 use crate::sandbox::Sandbox;
@@ -61,12 +62,18 @@ pub struct Gateway {
     audit: AuditLog,
     governor: Governor,
     sandbox: Sandbox,
+    approvals: Arc<Answers>,
 }
 
 impl Gateway {
     /// A house of these rooms.
-    pub fn new(audit: AuditLog, governor: Governor, sandbox: Sandbox) -> Self {
-        Self { audit, governor, sandbox }
+    pub fn new(
+        audit: AuditLog,
+        governor: Governor,
+        sandbox: Sandbox,
+        approvals: Arc<Answers>,
+    ) -> Self {
+        Self { audit, governor, sandbox, approvals }
     }
 
     /// The plugins.
@@ -90,7 +97,8 @@ impl Gateway {
         let CallContext { progress, cancel } = context;
         let permit = verdict?; // Spent below, one way or the other.
         let (outcome, cost) = if permissions::answers(&permit.call().subject) {
-            (permissions::told(permit, &self.governor, &self.sandbox), Cost::default())
+            let told = permissions::told(permit, &self.governor, &self.sandbox, &self.approvals);
+            (told.await, Cost::default())
         } else {
             self.sandbox.run(permit, &trail, progress, cancel).await
         };

@@ -1,6 +1,6 @@
 //! What the house tells of itself, and no plugin could: what the caller may do, and which clusters
-//! there are, as resources and as values for an argument that is called `cluster`. Decides nothing,
-//! and reads no cluster. A call of it is on record and admitted like any other.
+//! there are and what became of its requests, as resources, and clusters as values for an argument
+//! that is called `cluster`. Decides nothing, answers no request, and reads no cluster. A call of it is on record and admitted like any other.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -12,11 +12,12 @@ use crate::domain::capability::{Capability, Tier};
 use crate::domain::grant::Grants;
 use crate::domain::limits::COMPLETIONS_MAX;
 use crate::domain::mode::Mode;
-use crate::domain::name::ClusterName;
+use crate::domain::name::{ApprovalId, ClusterName};
 use crate::domain::resource::ResourceListing;
 use crate::domain::subject::Subject;
-use crate::domain::uri::ResourceUri;
+use crate::domain::uri::{ResourceUri, UriTemplate};
 use crate::governance::admission::{Governor, Offer, Permit};
+use crate::governance::approval::Answers;
 use crate::sandbox::{Plugin, Sandbox};
 use crate::schema::Schema;
 
@@ -28,15 +29,19 @@ const CLUSTER: &str = "cluster";
 enum Document {
     Permissions,
     Clusters,
+    Approvals,
+    Approval,
 }
 
 impl Document {
-    const ALL: [Self; 2] = [Self::Permissions, Self::Clusters];
+    const ALL: [Self; 4] = [Self::Permissions, Self::Clusters, Self::Approvals, Self::Approval];
 
     fn uri(self) -> &'static str {
         match self {
             Self::Permissions => "toolgate://permissions",
             Self::Clusters => "toolgate://clusters",
+            Self::Approvals => "toolgate://approvals",
+            Self::Approval => "toolgate://approvals/{id}",
         }
     }
 
@@ -54,6 +59,18 @@ impl Document {
                 "The clusters that some plugin may reach, and the one that is meant where none is \
                  named.",
             ),
+            Self::Approvals => (
+                "approvals",
+                "Your approvals",
+                "The writes that you asked for and that people have to approve: where each stands, \
+                 who is missing, what came of it. Nobody answers through this.",
+            ),
+            Self::Approval => (
+                "approval",
+                "One of your approvals",
+                "Where a write stands that you asked for, who is missing, and what came of it. \
+                 Subscribe to it to learn the answer.",
+            ),
         };
         Some(ResourceListing {
             name: name.parse().ok()?,
@@ -65,8 +82,16 @@ impl Document {
         })
     }
 
-    fn of(uri: &ResourceUri) -> Option<Self> {
-        Self::ALL.into_iter().find(|document| document.uri() == uri.as_str())
+    /// The document of a URI, with what stands in place of its variable.
+    fn of(uri: &ResourceUri) -> Option<(Self, Option<String>)> {
+        static TEMPLATES: LazyLock<Vec<(Document, UriTemplate)>> = LazyLock::new(|| {
+            let parsed = |document: Document| Some((document, document.uri().parse().ok()?));
+            Document::ALL.into_iter().filter_map(parsed).collect()
+        });
+        TEMPLATES.iter().find_map(|(document, template)| {
+            let mut variables = template.read(uri)?.into_values();
+            Some((*document, variables.next()))
+        })
     }
 }
 
@@ -92,7 +117,7 @@ pub fn offer(subject: &Subject) -> Option<Arc<Offer>> {
     document(subject).and_then(|_| OFFER.clone())
 }
 
-fn document(subject: &Subject) -> Option<Document> {
+fn document(subject: &Subject) -> Option<(Document, Option<String>)> {
     match subject {
         Subject::Resource(uri) => Document::of(uri),
         Subject::Tool(_) | Subject::Prompt(_) | Subject::Completion { .. } => None,
@@ -112,15 +137,26 @@ pub fn answers(subject: &Subject) -> bool {
 }
 
 /// Answers what was admitted: the permit is spent here.
-#[expect(clippy::needless_pass_by_value, reason = "a permit is spent")]
-pub fn told(permit: Permit, governor: &Governor, sandbox: &Sandbox) -> Outcome {
+pub async fn told(
+    permit: Permit,
+    governor: &Governor,
+    sandbox: &Sandbox,
+    answers: &Arc<Answers>,
+) -> Outcome {
     let subject = &permit.call().subject;
     if is_cluster(subject) {
         return Outcome::Values(proposed(&permit, sandbox));
     }
     let value = match document(subject) {
-        Some(Document::Permissions) => permissions(&permit, governor, sandbox),
-        Some(Document::Clusters) => clusters(sandbox),
+        Some((Document::Permissions, _)) => permissions(&permit, governor, sandbox),
+        Some((Document::Clusters, _)) => clusters(sandbox),
+        Some((Document::Approvals | Document::Approval, id)) => {
+            match approvals(&permit, answers, id).await {
+                Ok(Some(value)) => value,
+                Ok(None) => return Outcome::NotFound(format!("there is no {subject}")),
+                Err(internal) => return Outcome::HostFailed { internal },
+            }
+        }
         None => {
             let internal = format!("the house has no {subject} of its own");
             return Outcome::HostFailed { internal };
@@ -132,6 +168,22 @@ pub fn told(permit: Permit, governor: &Governor, sandbox: &Sandbox) -> Outcome {
         truncated: false,
         provenance: Vec::new(),
     })
+}
+
+/// The caller's own requests, read where that holds up nobody; none of another's.
+async fn approvals(
+    permit: &Permit,
+    answers: &Arc<Answers>,
+    id: Option<String>,
+) -> Result<Option<Value>, String> {
+    let (answers, principal) = (Arc::clone(answers), permit.call().principal.clone());
+    let read = move || match id.map(|id| id.parse::<ApprovalId>()) {
+        None => answers.tell_all(&principal).map(Some),
+        Some(Ok(id)) => answers.tell(&principal, &id),
+        Some(Err(_)) => Ok(None), // No name of any.
+    };
+    let told = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?;
+    told.map_err(|error| error.to_string())
 }
 
 /// Clusters for an argument that is being typed: those that the plugin reaches which asks for it.
@@ -213,9 +265,12 @@ mod tests {
     #[test]
     fn offers_its_documents_and_nothing_else() {
         let names: Vec<_> = listings().map(|listing| listing.uri.to_string()).collect();
-        assert_eq!(names, ["toolgate://permissions", "toolgate://clusters"]);
+        let ours = ["permissions", "clusters", "approvals", "approvals/{id}"];
+        assert_eq!(names, ours.map(|path| format!("toolgate://{path}")));
         let subject = |uri: &str| Subject::Resource(uri.parse().unwrap());
-        assert!(names.iter().all(|uri| offer(&subject(uri)).is_some()));
+        let one = |uri: &str| uri.replace("{id}", "h6h3hjnnt4vehcgs");
+        assert!(names.iter().all(|uri| offer(&subject(&one(uri))).is_some()));
+        assert!(offer(&subject("toolgate://approvals/a/b")).is_none());
         assert!(offer(&subject("toolgate://other")).is_none());
         assert!(offer(&Subject::Tool("permissions".parse().unwrap())).is_none());
     }

@@ -1,7 +1,7 @@
 //! Construction: from a configuration to a house. Holds no rule, and branches on no business data.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -17,7 +17,7 @@ use crate::domain::name::{ClusterName, PluginId, ToolName};
 use crate::effects::{self, Effects};
 use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
-use crate::governance::approval::{ApprovalError, Desk};
+use crate::governance::approval::{Answers, ApprovalError, Desk};
 use crate::governance::audit::{Arguments, AuditError, AuditLog};
 use crate::governance::policy::Policy;
 use crate::governance::rate_limit::WriteBudget;
@@ -133,7 +133,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let journal: Arc<dyn Journal> = Arc::new(log.clone());
     let clusters = Arc::new(clusters.with_journal(&journal));
     let policy = Arc::new(Policy::shipped(approvals.required, approvals.expires_after));
-    let desk = Desk::open(&state_dir.join(APPROVALS_DIR), instance, Arc::clone(&clock))?;
+    let (desk, answers) = approving(&state_dir.join(APPROVALS_DIR), instance, &clock)?;
     let effects = Arc::new(Effects::new(effects::Parts {
         writer: clusters.clone(),
         kubernetes: clusters.clone(),
@@ -170,10 +170,21 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
     let sandbox = Sandbox::load(parts, &plugins_dir, terms).await?;
     permissions.learn(sandbox.tools().map(offered).collect());
-    let gateway = Arc::new(Gateway::new(log.clone(), Governor::new(mode, rates), sandbox));
+    let governor = Governor::new(mode, rates);
+    let gateway = Arc::new(Gateway::new(log.clone(), governor, sandbox, answers));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
     Ok(House { gateway, effects, embedded, audit: log, stop, executing, _threads: threads })
+}
+
+/// Who holds requests, and what the callers may read of them.
+fn approving(
+    folder: &Path,
+    instance: String,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Desk, Arc<Answers>), ApprovalError> {
+    let desk = Desk::open(folder, instance, Arc::clone(clock))?;
+    Ok((desk, Arc::new(Answers::open(folder, Arc::clone(clock))?)))
 }
 
 fn recorded(arguments: AuditArguments) -> Arguments {

@@ -22,6 +22,7 @@ use toolgate::domain::scope::{Patterns, Scope};
 use toolgate::domain::tool::ToolListing;
 use toolgate::gateway::{CallContext, CallError, Gateway, Tools};
 use toolgate::governance::admission::Governor;
+use toolgate::governance::approval::Answers;
 use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate::governance::policy::Policy;
 use toolgate::sandbox::{self, Compiler, Ports, Sandbox, Terms, Threads};
@@ -56,6 +57,8 @@ impl InstantHouse {
             Arguments::Metadata,
             Arc::clone(&clock),
         )?;
+        let approvals = dirs.path().join("approvals");
+        let approvals = Arc::new(Answers::open(&approvals, Arc::clone(&clock))?);
         let threads = Threads::start()?;
         let parts = sandbox::Parts {
             ports: Arc::new(Ports {
@@ -83,7 +86,8 @@ impl InstantHouse {
         };
         let sandbox = Sandbox::load(parts, &plugins, terms).await?;
         ensure!(sandbox.failures().is_empty(), "{:?}", sandbox.failures());
-        let gateway = Arc::new(Gateway::new(audit, Governor::new(mode, unbounded()), sandbox));
+        let governor = Governor::new(mode, unbounded());
+        let gateway = Arc::new(Gateway::new(audit, governor, sandbox, approvals));
         Ok(Self { gateway, backend, _threads: threads, _dirs: dirs })
     }
 }

@@ -6,6 +6,7 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use toolgate::domain::name::ApprovalId;
+use toolgate::domain::subject::Subject;
 use toolgate::governance::approval::{ApprovalError, Status};
 use toolgate::governance::audit::Stage;
 use toolgate_tests::{House, Part, grants, line};
@@ -135,6 +136,57 @@ async fn invariant_08_a_request_whose_file_was_changed_is_not_executed() {
     house.operator().approve(&id, "olga");
     assert_eq!(ended(&house, &id).await, Status::Failed);
     assert_eq!(writes(&house), 0);
+}
+
+/// Reads one of the house's own resources, as `eve`.
+async fn read(house: &House, uri: &str) -> String {
+    house.get(Subject::Resource(uri.parse().unwrap()), json!({})).await
+}
+
+#[tokio::test]
+async fn who_asked_reads_what_became_of_it_and_nobody_else_does() {
+    let house = house().await;
+    let foreign = request(&house).await;
+    let scale = json!({"namespace": "shop", "deployment_name": "frontend", "replicas": 3});
+    let asked = house.ask("eve", "scale_deployment", scale).await;
+    assert!(asked.contains("Approval required"), "{asked}");
+    let pending = house.operator().answers.pending().unwrap();
+    let own = pending.iter().find(|a| a.request.principal == "eve@os").unwrap();
+    let id: ApprovalId = own.request.id.parse().unwrap();
+    let uri = format!("toolgate://approvals/{id}");
+
+    let told = read(&house, &uri).await;
+    assert!(!told.contains(&own.request_sha256), "nothing to answer with: {told}");
+    let told: Value = serde_json::from_str(told.strip_prefix("content: ").unwrap()).unwrap();
+    let expected = json!({
+        "id": id.as_str(), "status": "pending", "tool": "scale_deployment", "verb": "scale",
+        "replicas": 3, "revision": null, "cluster": "demo", "kind": "Deployment",
+        "namespace": "shop", "name": "frontend", "requested": own.request.requested,
+        "expires": own.request.expires, "answers": [], "outcome": null,
+        "needs": {"rule": "writes-need-approval", "approvers": 1, "missing": 1,
+                  "reason_required": false, "you_may_approve": true},
+    });
+    assert_eq!(told, expected);
+
+    let list = read(&house, "toolgate://approvals").await;
+    assert!(list.contains(id.as_str()) && !list.contains(foreign.as_str()), "{list}");
+    // Another's, none, and no name are one answer.
+    let other = read(&house, &format!("toolgate://approvals/{foreign}")).await;
+    let nobody = read(&house, "toolgate://approvals/nobody22nobody22").await;
+    assert_eq!(other.replace(foreign.as_str(), "<id>"), nobody.replace("nobody22nobody22", "<id>"));
+    assert!(other.starts_with("not-found"), "{other}");
+    let elsewhere = read(&house, "toolgate://approvals/..%2f..").await;
+    assert!(!elsewhere.starts_with("content"), "{elsewhere}");
+
+    for id in [&id, &foreign] {
+        house.operator().answer(id, false, "olga", Some("not\u{202e} today")).unwrap();
+    }
+    assert_eq!(ended(&house, &id).await, Status::Denied);
+    let told = read(&house, &uri).await;
+    let told: Value = serde_json::from_str(told.strip_prefix("content: ").unwrap()).unwrap();
+    assert_eq!(told["status"], "denied");
+    assert_eq!(told["answers"][0]["by"], "olga@os");
+    assert_eq!(told["answers"][0]["reason"], "not today");
 }
 
 #[tokio::test]

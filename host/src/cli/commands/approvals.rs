@@ -121,10 +121,8 @@ fn tell(desk: &Desk, approval: &Approval) -> std::io::Result<()> {
     let Approval { request, status, answers, missing, .. } = approval;
     let last = answers.last().filter(|_| *status != Status::Expired);
     let by = last.map(|answer| format!(", {} by {}", word(answer.approve), answer.by));
-    let missing = match status {
-        Status::Pending => format!(", {missing} yes missing"),
-        _ => String::new(),
-    };
+    let waits = (*status == Status::Pending).then(|| format!(", {missing} yes missing"));
+    let missing = waits.unwrap_or_default();
     let told = format!("{}{}{missing}", what(request), by.unwrap_or_default());
     let status = tone(*status).paint(&format!("{:<11}", status.to_string()));
     writeln!(
@@ -206,19 +204,19 @@ fn terms(request: &ApprovalFile, missing: u8) -> String {
     let TermsFile { approvers, reason_required, requester_may_approve: _, caller_may_confirm: _ } =
         &request.terms;
     let people = if *approvers == 1 { "person" } else { "people" };
-    let mut told = format!("a yes of {approvers} {people}");
+    let mut told = vec![format!("a yes of {approvers} {people}")];
     if missing < *approvers {
-        told.push_str(&format!(" ({missing} missing)"));
+        told.push(format!("{missing} missing"));
     }
     let requester: Option<Approver> = request.principal.parse().ok();
     if requester.is_some_and(|by| !request.may_be_approved_by(&by, Channel::CommandLine)) {
-        told.push_str(&format!(", not of {}", request.principal));
+        told.push(format!("not of {}", request.principal));
     }
     if *reason_required {
-        told.push_str(", with a reason");
+        told.push("with a reason".to_owned());
     }
-    told.push_str(&format!(", by rule {}", request.rule));
-    told
+    told.push(format!("by rule {}", request.rule));
+    told.join(", ")
 }
 
 /// What a person reads before they answer.

@@ -201,7 +201,13 @@ impl Answers {
                 return Err(again());
             }
             Status::Pending => {}
-            status => return Err(over(id, status)),
+            Status::Approved
+            | Status::Executing
+            | Status::Denied
+            | Status::Executed
+            | Status::Failed
+            | Status::Expired
+            | Status::Interrupted => return Err(over(id, approval.status)),
         }
         let reason = reason.map(|reason| one_line(&reason).ok_or(ApprovalError::Reason));
         let reason = reason.transpose()?;

@@ -183,7 +183,7 @@ impl Desk {
         let now = self.clock.now();
         *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = now;
         let pruned = self.folder.prune(now).map(drop);
-        let cleared = self.folder.remove_litter(now).and(self.dropped.sweep(&self.folder));
+        let cleared = self.folder.remove_litter(now).and(self.dropped.sweep(&self.folder, now));
         if let Err(error) = pruned.and(cleared) {
             tracing::warn!(%error, "old approvals cannot be removed");
         }

@@ -7,11 +7,13 @@
 use std::io;
 
 use cap_std::fs::Dir;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::answers::{Answer, Answers, ApprovalError};
 use super::approver::{Approver, Channel};
-use super::folder::{Folder, parse_strict, random_name};
+use super::folder::{Folder, is_older, parse_strict, random_name};
+use super::sweep::KEPT_FOR;
 use crate::domain::name::ApprovalId;
 use crate::governance::state;
 
@@ -99,8 +101,18 @@ impl DropFolder {
         Ok(n_taken)
     }
 
-    /// Moves aside what a process took that is gone: nobody knows whether it was answered.
-    pub(super) fn sweep(&self, approvals: &Folder) -> io::Result<()> {
+    /// Removes what was refused long ago, and moves aside what a process took that is gone: nobody
+    /// knows whether it was answered.
+    pub(super) fn sweep(&self, approvals: &Folder, now: Timestamp) -> io::Result<()> {
+        for entry in self.rejected.entries()? {
+            let name = entry?.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if is_older(&self.rejected, name, now, KEPT_FOR) {
+                let is_dir = self.rejected.symlink_metadata(name)?.is_dir();
+                let remove = if is_dir { Dir::remove_dir_all } else { Dir::remove_file };
+                remove(&self.rejected, name)?;
+            }
+        }
         for entry in self.dir.entries()? {
             let name = entry?.file_name();
             let Some(name) = name.to_str() else { continue };
@@ -116,7 +128,8 @@ impl DropFolder {
         let mut names = Vec::new();
         for entry in self.dir.entries()? {
             let name = entry?.file_name();
-            let is_dropped = |name: &&str| name.ends_with(".json") && !name.starts_with('.');
+            let is_dropped =
+                |name: &&str| !name.starts_with('.') && name.rsplit('.').next() == Some("json");
             names.extend(name.to_str().filter(is_dropped).map(str::to_owned));
         }
         names.sort();

@@ -94,10 +94,7 @@ impl Folder {
 
     /// Whether a file was written so long ago.
     pub(super) fn is_older(&self, name: &str, now: Timestamp, age: Duration) -> bool {
-        let written = self.dir.symlink_metadata(name).and_then(|found| found.modified());
-        let written = written.ok().and_then(|at| Timestamp::try_from(at.into_std()).ok());
-        let age = SignedDuration::try_from(age).unwrap_or_default();
-        written.is_some_and(|written| now.duration_since(written) > age)
+        is_older(&self.dir, name, now, age)
     }
 
     /// A request, and the digest that an answer must carry.
@@ -208,6 +205,14 @@ fn ended_name(id: &ApprovalId) -> String {
 
 fn alive_name(instance: &str) -> String {
     format!("{instance}.alive")
+}
+
+/// Whether a file was written so long ago.
+pub(super) fn is_older(dir: &Dir, name: &str, now: Timestamp, age: Duration) -> bool {
+    let written = dir.symlink_metadata(name).and_then(|found| found.modified());
+    let written = written.ok().and_then(|at| Timestamp::try_from(at.into_std()).ok());
+    let age = SignedDuration::try_from(age).unwrap_or_default();
+    written.is_some_and(|written| now.duration_since(written) > age)
 }
 
 /// A name that nobody else has.

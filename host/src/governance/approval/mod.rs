@@ -12,6 +12,7 @@ mod file;
 mod folder;
 mod sweep;
 mod tally;
+mod told;
 
 pub use answers::{Answer, Answers, Approval, ApprovalError};
 pub use approver::{Approver, Channel, NotAnApprover};

@@ -14,7 +14,7 @@ use super::folder::Folder;
 use crate::domain::name::ApprovalId;
 
 /// How long what ended can be looked at: until the next working day.
-const KEPT_FOR: Duration = Duration::from_hours(72);
+pub(super) const KEPT_FOR: Duration = Duration::from_hours(72);
 
 /// How much of what ended can be looked at: each look at the list reads it all.
 const KEPT_MAX: usize = 500;
@@ -104,7 +104,7 @@ impl Folder {
                 if self.is_gone(instance) {
                     self.remove_file(&name)?;
                 }
-            } else if name.starts_with('.') && name.ends_with(".draft") {
+            } else if name.starts_with('.') && name.rsplit('.').next() == Some("draft") {
                 if self.is_older(&name, now, DRAFT_LIVES) {
                     self.remove_file(&name)?;
                 }
