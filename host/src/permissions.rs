@@ -16,6 +16,7 @@ use crate::domain::name::{ApprovalId, ClusterName};
 use crate::domain::resource::ResourceListing;
 use crate::domain::subject::Subject;
 use crate::domain::uri::{ResourceUri, UriTemplate};
+use crate::domain::withheld::Withheld;
 use crate::governance::admission::{Governor, Offer, Permit};
 use crate::governance::approval::Answers;
 use crate::sandbox::{Plugin, Sandbox};
@@ -167,6 +168,7 @@ pub async fn told(
         mime_type: Some("application/json".to_owned()),
         truncated: false,
         provenance: Vec::new(),
+        withheld: Withheld::default(),
     })
 }
 

@@ -119,8 +119,10 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         settings,
         approvals,
         audit,
+        redaction,
     } = config;
     let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
+    crate::governance::redact::configure(&redaction);
     tokio::task::spawn_blocking(crate::governance::redact::prepare);
     let instance = instance()?;
     let names: Vec<ClusterName> = clusters.keys().cloned().collect();

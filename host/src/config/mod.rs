@@ -12,6 +12,7 @@ mod limits;
 mod problem;
 mod rates;
 mod raw;
+mod redaction;
 mod serve;
 mod settings;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
 use crate::domain::name::{ClusterName, PluginId};
 use crate::domain::rates::{Rate, Rates};
+use crate::domain::redaction::Redaction;
 
 /// The largest file that is read: thousands of grants. A larger one is a mistake, or an attack on
 /// our memory.
@@ -74,6 +76,8 @@ pub struct Config {
     pub approvals: Approvals,
     /// What is recorded.
     pub audit: Audit,
+    /// What is looked for in texts that leave.
+    pub redaction: Redaction,
 }
 
 /// The HTTP listener. Only `toolgate serve --http` opens it.

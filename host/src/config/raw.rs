@@ -29,6 +29,7 @@ pub(super) struct RawConfig {
     pub(super) plugins: BTreeMap<String, Table<RawPlugin>>,
     pub(super) approvals: Table<RawApprovals>,
     pub(super) audit: Table<RawAudit>,
+    pub(super) redaction: Table<RawRedaction>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -96,6 +97,21 @@ pub(super) struct RawApprovals {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAudit {
     pub(super) arguments: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRedaction {
+    pub(super) rules: Option<String>,
+    pub(super) rule: Vec<Table<RawOwnRule>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawOwnRule {
+    pub(super) name: Option<String>,
+    pub(super) pattern: Option<String>,
+    pub(super) keywords: Vec<String>,
 }
 
 /// A table and nothing else: serde would take a list for one, its items for the keys in their order.

@@ -11,7 +11,8 @@ use super::limits::bounded;
 use super::problem::{shown, similar};
 use super::raw::{RawApprovals, RawAudit, RawConfig, RawMode, RawPlugin, Table};
 use super::{
-    Approvals, Audit, AuditArguments, Config, clusters, grants, limits, rates, serve, settings,
+    Approvals, Audit, AuditArguments, Config, clusters, grants, limits, rates, redaction, serve,
+    settings,
 };
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
@@ -39,6 +40,7 @@ pub(super) fn validate(
         plugins,
         approvals: Table(approvals),
         audit: Table(audit),
+        redaction: Table(redaction),
     } = raw;
     let root = KeyPath::root();
     let mut folder = |key: &str, text: &Option<String>, default: Option<PathBuf>| {
@@ -61,6 +63,7 @@ pub(super) fn validate(
         validate_plugins(plugins, &base, &root.key("plugins"), document);
     let approvals = validate_approvals(approvals, &root.key("approvals"), document);
     let audit = validate_audit(audit, &root.key("audit"), document);
+    let redaction = redaction::validate(redaction, &root.key("redaction"), document);
     Some(Config {
         plugins_dir: plugins_dir?,
         state_dir: state_dir?,
@@ -77,6 +80,7 @@ pub(super) fn validate(
         settings,
         approvals,
         audit,
+        redaction,
     })
 }
 

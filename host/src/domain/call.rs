@@ -9,6 +9,7 @@ use super::name::CallId;
 use super::principal::Principal;
 use super::scope::Target;
 use super::subject::Subject;
+use super::withheld::Withheld;
 
 /// A call as it came in. Exists only after authentication; nothing changes it afterwards.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub struct Output {
     pub truncated: bool,
     /// Where the facts come from: what the host handed to the guest.
     pub provenance: Vec<Provenance>,
+    /// What was taken out, of what was read and of the answer.
+    pub withheld: Withheld,
 }
 
 impl Output {
@@ -61,6 +64,8 @@ pub struct Messages {
     pub messages: Vec<Message>,
     /// Where the facts come from.
     pub provenance: Vec<Provenance>,
+    /// What was taken out, of what was read and of the text.
+    pub withheld: Withheld,
 }
 
 /// One message of a prompt.
@@ -92,6 +97,8 @@ pub struct Content {
     pub truncated: bool,
     /// Where the facts come from.
     pub provenance: Vec<Provenance>,
+    /// What was taken out, of what was read and of the text.
+    pub withheld: Withheld,
 }
 
 /// One source of an output.

@@ -6,13 +6,14 @@
 //! What may lie in two is kept together (a name and its value) or remembered (a private key).
 
 use std::collections::VecDeque;
-use std::sync::LazyLock;
 
 use memchr::{memchr, memrchr};
-use regex::Regex;
 
-use super::redact::{PRIVATE_KEY_MARK, redact};
+use super::names::is_secret_name;
+use super::redact::whole::key_edges;
+use super::redact::{may_go_on as word_may_go_on, redact};
 use super::text::{CUT, clean_cow};
+use crate::domain::withheld::Removed;
 
 /// Bytes that are made safe together. Larger blocks are no faster and take longer to come.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -31,12 +32,6 @@ const KEY_BYTES_MAX: usize = 64 << 10;
 /// How many lines the end of a block may step back for what belongs together.
 const HELD_BACK_LINES_MAX: usize = 8;
 
-/// What opens and what closes a private key.
-#[expect(clippy::expect_used, reason = "a constant pattern, compiled by every test of this file")]
-static KEY_EDGE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("-----(?:(BEGIN)|END) [A-Z ]{0,24}PRIVATE KEY-----").expect("a constant pattern")
-});
-
 /// Makes a stream of bytes safe, line by line: bytes in, [`SafeLines::next_block`] out.
 #[derive(Debug, Default)]
 pub struct SafeLines {
@@ -52,7 +47,7 @@ pub struct SafeLines {
     /// Secrets that were replaced.
     pub redacted: u64,
     /// Characters that were removed.
-    pub removed: u64,
+    pub removed: Removed,
     /// Whether the rest of a line was dropped.
     pub has_dropped: bool,
 }
@@ -127,7 +122,7 @@ impl SafeLines {
         self.pending = rest;
         let text = String::from_utf8_lossy(&block);
         let (text, removed) = clean_cow(&text);
-        self.removed = self.removed.saturating_add(u64::from(removed));
+        self.removed += removed;
         let Some(text) = self.behind_key(&text) else { return };
         let (safe, redacted) = redact(text);
         self.redacted = self.redacted.saturating_add(u64::from(redacted));
@@ -139,26 +134,22 @@ impl SafeLines {
     /// What of a text lies behind the private key that began before it; and whether another one is
     /// open at its end.
     fn behind_key<'a>(&mut self, text: &'a str) -> Option<&'a str> {
-        let has_mark = text.contains(PRIVATE_KEY_MARK);
-        let mut edges = has_mark.then(|| KEY_EDGE.captures_iter(text)).into_iter().flatten();
+        let edges = key_edges(text);
+        let mut edges = edges.into_iter();
         let mut behind = text;
         if let Some(hidden) = self.key {
-            let end =
-                edges.by_ref().find(|edge| edge.get(1).is_none()).and_then(|edge| edge.get(0));
-            let Some(end) = end else {
+            let end = edges.by_ref().find(|(_, opens)| !opens);
+            let Some((end, _)) = end else {
                 let hidden = hidden.saturating_add(text.len());
                 self.key = (hidden < KEY_BYTES_MAX).then_some(hidden);
                 return None;
             };
             self.key = None;
-            behind = text.get(end.end()..)?;
+            behind = text.get(end.end..)?;
             behind = behind.strip_prefix('\n').unwrap_or(behind);
         }
-        if let Some(last) = edges.last()
-            && last.get(1).is_some()
-        {
-            let begin = last.get(0).map_or(0, |edge| edge.start());
-            self.key = Some(text.len().saturating_sub(begin));
+        if let Some((last, true)) = edges.last() {
+            self.key = Some(text.len().saturating_sub(last.start));
         }
         Some(behind)
     }
@@ -174,40 +165,35 @@ fn whole_end(bytes: &[u8], end: usize) -> usize {
             return whole;
         }
         whole = begin;
+        if whole == 0 {
+            return 0;
+        }
     }
     end
 }
 
-/// Words that a name of a secret ends in: see the rule `named`.
-const NAMES: [&str; 11] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "key",
-    "key_id",
-    "key-id",
-    "keyid",
-    "credential",
-    "credentials",
-];
+/// The longest name that is looked for at the end of a line.
+const NAME_BYTES_MAX: usize = 128;
 
-/// Whether a secret may begin in this line and go on in the next: it ends in a name, or in what
-/// stands between a name and its value. A strange character at the end may hide either.
+/// Whether a secret may begin in this line and go on in the next: it ends in a name, in what stands
+/// between a name and its value, or in the beginning of a token. A strange character at the end may
+/// hide either.
 fn may_go_on(line: &[u8]) -> bool {
     let mut line = line.trim_ascii_end();
-    while let [head @ .., b'"' | b'\'' | b'\\'] = line {
+    if word_may_go_on(line) {
+        return true;
+    }
+    while let [head @ .., b'"' | b'\'' | b'\\' | b','] = line {
         line = head;
     }
-    let ends_in = |name: &&str| {
-        let from = line.len().checked_sub(name.len());
-        from.and_then(|from| line.get(from..))
-            .is_some_and(|e| e.eq_ignore_ascii_case(name.as_bytes()))
-    };
     match line.last() {
         None | Some(b':' | b'=' | 0..=0x1f | 0x7f..) => true,
-        Some(_) => NAMES.iter().any(ends_in),
+        Some(_) => {
+            let is_name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+            let len = line.iter().rev().take(NAME_BYTES_MAX).take_while(is_name).count();
+            let name = line.get(line.len() - len..).unwrap_or_default();
+            std::str::from_utf8(name).is_ok_and(is_secret_name)
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 //! wasmtime or kube. Read [`admission::Governor`] first.
 
 pub mod admission;
+pub mod answers;
 pub mod approval;
 pub mod audit;
+mod defang;
 mod documents;
 pub mod lines;
 mod names;

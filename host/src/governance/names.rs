@@ -1,42 +1,43 @@
-//! Names that say that what they name is secret.
+//! Names that say that what they name is secret. The names themselves are data: `redact/rules.toml`.
 
-/// What the name of a secret value ends with, in small letters and without anything between them.
-const ENDS: [&str; 17] = [
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "secret",
-    "token",
-    "apikey",
-    "accesskey",
-    "accesskeyid",
-    "secretkey",
-    "privatekey",
-    "signingkey",
-    "encryptionkey",
-    "credential",
-    "credentials",
-    "connectionstring",
-    "authorization",
-];
+use std::sync::LazyLock;
 
-/// Fields that hold the name of a `Secret`, by the custom of charts.
-const REFERENCES: [&str; 2] = ["existingsecret", "imagepullsecret"];
+use super::redact::rules::{RULES, RawNames};
 
 /// The longest name that is looked at: longer, it is a text.
 const NAME_BYTES_MAX: usize = 253;
 
+struct Names {
+    /// Ends, in small letters and without anything between them.
+    ends: Vec<String>,
+    not: Vec<String>,
+    numbers: Vec<String>,
+    nothing: Vec<String>,
+}
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    let RawNames { ends, always: _, full: _, numbers, not, nothing } = &RULES.names;
+    let words = |list: &[String]| list.iter().map(|name| word(name)).collect();
+    Names { ends: words(ends), not: words(not), numbers: words(numbers), nothing: nothing.clone() }
+});
+
 /// `password`, `db-password`, `DB_PASSWORD`, `tls.privateKey`
 pub(super) fn is_secret_name(name: &str) -> bool {
     let name = word(name);
-    ENDS.iter().any(|end| name.ends_with(end)) && !REFERENCES.iter().any(|r| name.ends_with(r))
+    ends_in(&name, &NAMES.ends) && !ends_in(&name, &NAMES.not)
 }
 
 /// Numbers are seldom secret: `maxTokens` counts.
 pub(super) fn is_secret_number(name: &str) -> bool {
-    let name = word(name);
-    ["password", "passwd", "passphrase"].iter().any(|end| name.ends_with(end))
+    ends_in(&word(name), &NAMES.numbers)
+}
+
+/// What stands where a secret could, and is none: `null`, `expired`.
+pub(super) fn is_nothing(value: &[u8]) -> bool {
+    let end =
+        value.iter().rposition(|b| !matches!(b, b'.' | b')' | b']' | b'!')).map_or(0, |at| at + 1);
+    let word = value.get(..end).unwrap_or_default();
+    NAMES.nothing.iter().any(|nothing| nothing.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// `env`, `extraEnv`, `env_vars`, `environment`
@@ -45,6 +46,10 @@ pub(super) fn is_env_name(name: &str) -> bool {
     ["env", "envs", "envvars", "environment", "environmentvariables"]
         .iter()
         .any(|end| name.ends_with(end))
+}
+
+fn ends_in(name: &str, ends: &[String]) -> bool {
+    ends.iter().any(|end| name.ends_with(end.as_str()))
 }
 
 fn word(name: &str) -> String {
@@ -69,8 +74,10 @@ mod tests {
             ("api_key", true),
             ("bearerToken", true),
             ("--token", true),
+            ("client-key-data", true),
             ("secretName", false),
             ("existingSecret", false),
+            ("continue_token", false),
             ("tokenUrl", false),
             ("key", false),
             ("name", false),
@@ -80,5 +87,15 @@ mod tests {
         }
         assert!(is_env_name("env") && is_env_name("extraEnv") && is_env_name("env_vars"));
         assert!(!is_env_name("envFrom") && !is_env_name("environmentName"));
+        assert!(is_secret_number("DB_PASSWORD") && !is_secret_number("maxToken"));
+        assert!(is_nothing(b"Expired.") && !is_nothing(b"hunter2"));
+    }
+
+    #[test]
+    fn a_word_of_each_name_is_looked_for_in_texts() {
+        let RawNames { ends, always, full, .. } = &RULES.names;
+        for end in ends {
+            assert!(always.iter().chain(full).any(|word| end.contains(word.as_str())), "{end}");
+        }
     }
 }

@@ -14,7 +14,9 @@ use sha2::Sha256;
 use super::documents::{self, Document};
 use super::names::{is_env_name, is_secret_name, is_secret_number};
 use super::redact::make_safe;
+use super::redact::whole::key_edges;
 use crate::domain::scope::SECRET;
+use crate::domain::withheld::Removed;
 
 /// What `kubectl apply` wrote last: the whole object again, with all that was in it.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -30,7 +32,7 @@ pub struct SafeObject {
     /// Values that were replaced.
     pub redacted: u32,
     /// Characters that were removed.
-    pub removed: u32,
+    pub removed: Removed,
 }
 
 /// Leaves out managed fields and the last applied configuration; replaces the values of secrets, of
@@ -76,7 +78,7 @@ fn described(bytes: &[u8]) -> Value {
 #[derive(Default)]
 struct Cleaner {
     redacted: u32,
-    removed: u32,
+    removed: Removed,
     embedded: u32,
 }
 
@@ -142,7 +144,13 @@ impl Cleaner {
         let is_secret = singular.is_some_and(is_secret_name);
         // `["--password", ".."]`
         let mut follows_flag = false;
+        // A private key, line by line.
+        let mut is_in_key = false;
         let item = |item| match item {
+            Value::String(text) if is_in_key => {
+                is_in_key = key_edges(&text).last().is_none_or(|(_, opens)| *opens);
+                self.replaced("private-key")
+            }
             Value::String(text) if (is_secret || follows_flag) && !text.is_empty() => {
                 follows_flag = false;
                 self.replaced("named")
@@ -150,6 +158,7 @@ impl Cleaner {
             Value::String(text) => {
                 let flag = text.strip_prefix('-').filter(|flag| !flag.contains(['=', ' ']));
                 follows_flag = flag.is_some_and(is_secret_name);
+                is_in_key = key_edges(&text).last().is_some_and(|(_, opens)| *opens);
                 Value::String(self.text(&text, Document::Unlikely))
             }
             other => {
@@ -237,7 +246,7 @@ impl Cleaner {
     /// A name.
     fn plain(&mut self, text: &str) -> String {
         let safe = make_safe(text);
-        self.removed = self.removed.saturating_add(safe.removed);
+        self.removed += safe.removed;
         self.redacted = self.redacted.saturating_add(safe.redacted);
         safe.text
     }
@@ -272,7 +281,7 @@ impl Cleaner {
             return None;
         }
         self.redacted = self.redacted.saturating_add(inner.redacted);
-        self.removed = self.removed.saturating_add(inner.removed);
+        self.removed += inner.removed;
         Some(safe.to_string())
     }
 }

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
-/// A text without them, and how many characters went.
+use crate::domain::withheld::Removed;
+
+/// A text without them, and what went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clean {
     /// What is left.
     pub text: String,
-    /// How many characters were removed.
-    pub removed: u32,
+    /// What was removed.
+    pub removed: Removed,
 }
 
 /// Removes escape sequences as a whole, control characters but tab and line feed, and invisible and
@@ -19,34 +21,46 @@ pub fn clean(text: &str) -> Clean {
 }
 
 /// As [`clean`]; what is clean already is not copied.
-pub fn clean_cow(text: &str) -> (Cow<'_, str>, u32) {
+pub fn clean_cow(text: &str) -> (Cow<'_, str>, Removed) {
     let mut kept = String::new();
-    let mut removed = 0u32;
+    let mut removed = Removed::default();
     let (mut from, mut at) = (0, 0);
     while let Some(odd) = next_odd(text.as_bytes(), at) {
         let mut rest = Rest(text.get(odd..).unwrap_or_default());
         let Some(c) = rest.next() else { break };
-        let gone = match c {
-            '\u{1b}' => 1 + skip_escape(&mut rest),
-            '\u{9b}' => 1 + skip_csi(&mut rest),
-            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => 1 + skip_string(&mut rest),
-            c => u32::from(is_forbidden(c)),
-        };
+        let is_gone = take(c, &mut rest, &mut removed);
         at = text.len() - rest.0.len();
-        if gone > 0 {
+        if is_gone {
             if kept.capacity() == 0 {
                 kept.reserve(text.len());
             }
             kept.push_str(text.get(from..odd).unwrap_or_default());
-            removed = removed.saturating_add(gone);
             from = at;
         }
     }
-    if removed == 0 {
-        return (Cow::Borrowed(text), 0);
+    if from == 0 {
+        return (Cow::Borrowed(text), removed);
     }
     kept.push_str(text.get(from..).unwrap_or_default());
     (Cow::Owned(kept), removed)
+}
+
+/// Counts a character that has to go, with what belongs to it.
+fn take(c: char, rest: &mut Rest<'_>, removed: &mut Removed) -> bool {
+    let (class, n) = match c {
+        '\u{1b}' => (&mut removed.escapes, 1 + skip_escape(rest)),
+        '\u{9b}' => (&mut removed.escapes, 1 + skip_csi(rest)),
+        '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => (&mut removed.escapes, 1 + skip_string(rest)),
+        c if !is_forbidden(c) => return false,
+        '\0'..='\u{9f}' => (&mut removed.controls, 1),
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            (&mut removed.bidi, 1)
+        }
+        '\u{e0000}'..='\u{e007f}' => (&mut removed.tags, 1),
+        _ => (&mut removed.invisible, 1),
+    };
+    *class = class.saturating_add(n);
+    true
 }
 
 /// Bytes that are looked at together. What is plain costs a few instructions for all of them.
@@ -238,7 +252,7 @@ mod tests {
         ] {
             let clean = clean(dirty);
             assert_eq!(clean.text, kept, "{dirty:?}");
-            assert_eq!(clean.removed > 0, dirty != kept, "{dirty:?}");
+            assert_eq!(clean.removed.total() > 0, dirty != kept, "{dirty:?}");
         }
     }
 
@@ -253,8 +267,30 @@ mod tests {
         for text in [all, embedded] {
             let once = clean(&text).text;
             assert!(!once.chars().any(is_forbidden));
-            assert_eq!(clean(&once), Clean { text: once.clone(), removed: 0 });
+            assert_eq!(clean(&once), Clean { text: once.clone(), removed: Removed::default() });
         }
+    }
+
+    #[test]
+    fn every_character_alone_is_left_or_gone_for_good() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let mut bytes = [0; 4];
+            let (kept, removed) = clean_cow(c.encode_utf8(&mut bytes));
+            let is_kept = !is_forbidden(c);
+            assert_eq!(kept.chars().eq([c]), is_kept, "{c:?}");
+            assert_eq!(
+                (kept.is_empty(), removed.total()),
+                (!is_kept, u32::from(!is_kept)),
+                "{c:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_went_is_counted_by_its_kind() {
+        let text = "\u{1b}[31ma\u{7}\u{202e}\u{2066}\u{200b}\u{e0041}\u{e0100}";
+        let expected = Removed { escapes: 5, controls: 1, bidi: 2, invisible: 2, tags: 1 };
+        assert_eq!(clean(text), Clean { text: "a".to_owned(), removed: expected });
     }
 
     #[test]

@@ -11,9 +11,10 @@ use super::state::{State, Stop};
 use super::wasi::Streams;
 use crate::domain::call::{Content, Message, Messages, Outcome, Output, Role};
 use crate::domain::limits::{COMPLETION_BYTES_MAX, COMPLETIONS_MAX, Limits, MESSAGES_MAX};
+use crate::governance::answers::{make_json_safe, make_text_safe};
 use crate::governance::audit::Trail;
-use crate::governance::redact::{make_json_safe, make_safe};
-use crate::governance::text::{clean, cut};
+use crate::governance::redact::make_safe;
+use crate::governance::text::cut;
 use crate::schema;
 
 /// Bytes of an error that a plugin words itself.
@@ -37,7 +38,7 @@ pub(super) fn outcome(errand: &Errand, result: Result<Reply, Ended>, trail: &Tra
             Outcome::HostFailed { internal }
         }
         Err(ended @ (Ended::Stopped(Stop::CalledWhileListing(_)) | Ended::Trapped(_))) => {
-            let mut internal = clean(&ended.to_string()).text;
+            let mut internal = make_safe(&ended.to_string()).text;
             cut(&mut internal, ERROR_BYTES_MAX);
             let of = errand.words();
             tracing::warn!(plugin = %plugin.manifest.id, of, %internal, "a guest trapped");
@@ -58,9 +59,9 @@ fn replied(errand: &Errand, reply: Reply, trail: &Trail) -> Outcome {
                 prompts::PromptError::InvalidArguments(text) | prompts::PromptError::Failed(text),
             ))
             | Reply::Resource(Err(resources::ResourceError::Failed(text))),
-        ) => Outcome::ToolError(worded(&text)),
+        ) => Outcome::ToolError(worded(&text, trail)),
         (_, Reply::Resource(Err(resources::ResourceError::NotFound(text)))) => {
-            Outcome::NotFound(worded(&text))
+            Outcome::NotFound(worded(&text, trail))
         }
         (_, Reply::Prompt(Ok(messages))) => written(errand.plugin(), messages, trail),
         (Errand::Resource(resource, _), Reply::Resource(Ok(content))) => {
@@ -73,9 +74,22 @@ fn replied(errand: &Errand, reply: Reply, trail: &Trail) -> Outcome {
     }
 }
 
+/// A text of a plugin, on its way out.
+fn safe(text: &str, trail: &Trail) -> String {
+    let (text, withheld) = make_text_safe(text);
+    trail.withhold(withheld);
+    text
+}
+
+fn safe_json(value: Value, trail: &Trail) -> Value {
+    let (value, withheld) = make_json_safe(value);
+    trail.withhold(withheld);
+    value
+}
+
 /// A failure in a plugin's own words.
-fn worded(text: &str) -> String {
-    let mut text = make_safe(text).text;
+fn worded(text: &str, trail: &Trail) -> String {
+    let mut text = safe(text, trail);
     cut(&mut text, ERROR_BYTES_MAX);
     text
 }
@@ -94,10 +108,11 @@ fn written(plugin: &Plugin, messages: Vec<prompts::Message>, trail: &Trail) -> O
             prompts::Role::User => Role::User,
             prompts::Role::Assistant => Role::Assistant,
         },
-        text: make_safe(&message.text).text,
+        text: safe(&message.text, trail),
     };
     let messages = messages.into_iter().map(message).collect();
-    Outcome::Messages(Messages { messages, provenance: trail.sources() })
+    let (provenance, withheld) = (trail.sources(), trail.withheld());
+    Outcome::Messages(Messages { messages, provenance, withheld })
 }
 
 fn read(
@@ -117,13 +132,14 @@ fn read(
     let text = if mime_type.as_deref().is_some_and(is_json) {
         // As a value: what is hidden behind an escape is found, and what is replaced breaks nothing.
         match schema::parse(&text) {
-            Ok(value) => make_json_safe(value).0.to_string(),
+            Ok(value) => safe_json(value, trail).to_string(),
             Err(problem) => return broken(&format!("its content says JSON: {problem}")),
         }
     } else {
-        make_safe(&text).text
+        safe(&text, trail)
     };
-    Outcome::Content(Content { text, mime_type, truncated, provenance: trail.sources() })
+    let (provenance, withheld) = (trail.sources(), trail.withheld());
+    Outcome::Content(Content { text, mime_type, truncated, provenance, withheld })
 }
 
 fn is_json(mime_type: &str) -> bool {
@@ -190,13 +206,14 @@ fn checked(tool: &Tool, output: tools::Output, trail: &Trail) -> Outcome {
         }
         (None, _) => {}
     }
-    let text = make_safe(&text).text;
-    let structured = structured.map(|value: Value| make_json_safe(value).0);
-    Outcome::Output(Output { text, structured, truncated, provenance: trail.sources() })
+    let text = safe(&text, trail);
+    let structured = structured.map(|value| safe_json(value, trail));
+    let (provenance, withheld) = (trail.sources(), trail.withheld());
+    Outcome::Output(Output { text, structured, truncated, provenance, withheld })
 }
 
 fn broken(why: &str) -> Outcome {
-    Outcome::Trapped { internal: clean(why).text }
+    Outcome::Trapped { internal: make_safe(why).text }
 }
 
 /// A limit that was reached, in words for the caller.
@@ -219,7 +236,7 @@ pub(super) fn keep_streams(state: &State) {
     let (plugin, call) = (&state.plugin, state.call_id());
     let contents = state.streams().map(Streams::contents);
     for (stream, bytes) in contents.into_iter().flatten() {
-        let text = clean(&String::from_utf8_lossy(&bytes)).text;
+        let text = make_safe(&String::from_utf8_lossy(&bytes)).text;
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         for line in lines.take(STREAM_LINES_MAX) {
             let mut line = line.to_owned();

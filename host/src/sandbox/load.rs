@@ -279,7 +279,7 @@ fn tools(plugin: &Arc<Plugin>, listed: Vec<Definition>) -> Result<Vec<Tool>, Vec
 /// Whether some text in a value, or some key, is not what it looks like.
 fn hides(value: &serde_json::Value) -> bool {
     use serde_json::Value;
-    let hidden = |text: &str| clean(text).removed > 0;
+    let hidden = |text: &str| clean(text).removed.total() > 0;
     match value {
         Value::String(text) => hidden(text),
         Value::Array(items) => items.iter().any(hides),

@@ -6,11 +6,13 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
+use super::fence;
 use crate::domain::call::{Outcome, Output, Provenance};
 use crate::domain::capability::Tier;
 use crate::domain::decision::Refusal;
 use crate::domain::name::CallId;
 use crate::domain::subject::Subject;
+use crate::domain::withheld::{Removed, Withheld};
 use crate::gateway::{CallError, ToolListing};
 
 /// How the client speaks: per request (2026-07-28 and later) or in a session that began with
@@ -168,6 +170,7 @@ fn shown(name: &str) -> String {
 pub(super) fn answer_meta(
     truncated: bool,
     provenance: &[Provenance],
+    withheld: &Withheld,
     call: &CallId,
     era: Era,
 ) -> MetaObject {
@@ -180,20 +183,50 @@ pub(super) fn answer_meta(
     meta.insert("toolgate/untrusted".to_owned(), json!(true));
     meta.insert("toolgate/truncated".to_owned(), json!(truncated));
     meta.insert("toolgate/provenance".to_owned(), Value::Array(sources));
+    if *withheld != Withheld::NOTHING {
+        meta.insert("toolgate/withheld".to_owned(), said(withheld));
+    }
     meta
 }
 
+/// What was taken out, never silently: each kind that there was.
+fn said(withheld: &Withheld) -> Value {
+    let Withheld { secrets, removed, defanged } = *withheld;
+    let Removed { escapes, controls, bidi, invisible, tags } = removed;
+    let counts = [
+        ("secrets", secrets),
+        ("escapes", escapes),
+        ("controls", controls),
+        ("bidi", bidi),
+        ("invisible", invisible),
+        ("tags", tags),
+        ("defanged", defanged),
+    ];
+    let there = counts.into_iter().filter(|(_, n)| *n > 0);
+    Value::Object(there.map(|(name, n)| (name.to_owned(), json!(n))).collect())
+}
+
 fn answered(output: Output, call: &CallId, era: Era) -> CallToolResult {
-    let Output { text, structured, truncated, provenance } = output;
+    let Output { text, structured, truncated, provenance, withheld } = output;
     // Legacy clients know structured content only as an object.
     let structured = structured.filter(|value| era == Era::Modern || value.is_object());
+    let mut meta = answer_meta(truncated, &provenance, &withheld, call, era);
     let text = match &structured {
+        // As JSON, no text leaves its quotes.
         Some(value) if text.is_empty() => value.to_string(),
-        Some(_) | None => text,
+        // Where nothing of a cluster was read, there are only the plugin's own words.
+        _ if provenance.is_empty() => text,
+        Some(_) | None => match fence::fenced(&text) {
+            Some((fenced, boundary)) => {
+                meta.insert("toolgate/fence".to_owned(), json!(boundary));
+                fenced
+            }
+            None => text,
+        },
     };
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     result.structured_content = structured;
-    result.meta = Some(answer_meta(truncated, &provenance, call, era));
+    result.meta = Some(meta);
     result
 }
 
@@ -233,11 +266,22 @@ mod tests {
                 if let Some(info) = result.meta.as_mut().and_then(|m| m.get_mut(SERVER_INFO_KEY)) {
                     info["version"] = json!("0");
                 }
+                tame(&mut result);
                 serde_json::to_value(result)
             }
             Err(error) => serde_json::to_value(error),
         };
         value.unwrap().to_string()
+    }
+
+    /// Takes out of an answer what is random.
+    fn tame(result: &mut CallToolResult) {
+        let Some(meta) = result.meta.as_mut() else { return };
+        let Some(fence) = meta.get_mut("toolgate/fence") else { return };
+        let boundary = fence.as_str().unwrap().to_owned();
+        *fence = json!("untrusted-0");
+        let ContentBlock::Text(content) = &mut result.content[0] else { return };
+        content.text = content.text.replace(&boundary, "untrusted-0");
     }
 
     fn check(cases: Vec<Result<Outcome, CallError>>, era: Era, expected: &Expect) {
@@ -257,6 +301,7 @@ mod tests {
                 capability: Capability::KubernetesRead,
                 target: "demo/shop".to_owned(),
             }],
+            withheld: Withheld::NOTHING,
         }
     }
 
@@ -284,7 +329,7 @@ mod tests {
             ],
             Era::Legacy,
             &expect![[r#"
-                {"resultType":"complete","content":[{"type":"text","text":"3 pods"}],"structuredContent":{"pods":3},"isError":false,"_meta":{"toolgate/call":"call0000call0000","toolgate/untrusted":true,"toolgate/truncated":false,"toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}]}}
+                {"resultType":"complete","content":[{"type":"text","text":"<untrusted-0>\n3 pods\n</untrusted-0>"}],"structuredContent":{"pods":3},"isError":false,"_meta":{"toolgate/call":"call0000call0000","toolgate/untrusted":true,"toolgate/truncated":false,"toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/fence":"untrusted-0"}}
                 {"resultType":"complete","content":[{"type":"text","text":"there is no pod `web`"}],"isError":true,"_meta":{"toolgate/call":"call0000call0000"}}
                 {"resultType":"complete","content":[{"type":"text","text":"the tool stopped because of an error in the plugin; its operator finds the reason in the log under call `call0000call0000`"}],"isError":true,"_meta":{"toolgate/call":"call0000call0000"}}
                 {"resultType":"complete","content":[{"type":"text","text":"the call took longer than 30 s"}],"isError":true,"_meta":{"toolgate/call":"call0000call0000"}}
@@ -311,7 +356,7 @@ mod tests {
             ],
             Era::Modern,
             &expect![[r#"
-                {"resultType":"complete","content":[{"type":"text","text":"3 pods"}],"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/untrusted":true,"toolgate/truncated":true,"toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}]}}
+                {"resultType":"complete","content":[{"type":"text","text":"<untrusted-0>\n3 pods\n</untrusted-0>"}],"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/untrusted":true,"toolgate/truncated":true,"toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}],"toolgate/fence":"untrusted-0"}}
                 {"resultType":"complete","content":[{"type":"text","text":"3"}],"structuredContent":3,"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000","toolgate/untrusted":true,"toolgate/truncated":false,"toolgate/provenance":[{"capability":"kubernetes-read","target":"demo/shop"}]}}
                 {"resultType":"complete","content":[{"type":"text","text":"no"}],"isError":true,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0"},"toolgate/call":"call0000call0000"}}
             "#]],

@@ -8,6 +8,7 @@
 mod ask;
 mod convert;
 mod facts;
+mod fence;
 mod gate;
 mod http;
 mod jsonrpc;

@@ -55,7 +55,7 @@ pub(super) fn written(
     era: Era,
 ) -> Result<GetPromptResult, ErrorData> {
     match came_of_it {
-        Ok(Outcome::Messages(Messages { messages, provenance })) => {
+        Ok(Outcome::Messages(Messages { messages, provenance, withheld })) => {
             let said = messages.into_iter().map(|message| {
                 let by = match message.role {
                     Role::User => SaidBy::User,
@@ -65,7 +65,7 @@ pub(super) fn written(
             });
             let mut result = GetPromptResult::new(said.collect());
             result.description = description;
-            result.meta = Some(convert::answer_meta(false, &provenance, call, era));
+            result.meta = Some(convert::answer_meta(false, &provenance, &withheld, call, era));
             Ok(result)
         }
         other => Err(convert::fault(other, call)),
@@ -81,7 +81,7 @@ pub(super) fn read(
 ) -> Result<ReadResourceResult, ErrorData> {
     match came_of_it {
         Ok(Outcome::Content(content)) => {
-            let Content { text, mime_type, truncated, provenance } = content;
+            let Content { text, mime_type, truncated, provenance, withheld } = content;
             let contents = ResourceContents::TextResourceContents {
                 uri: uri.to_string(),
                 mime_type,
@@ -89,7 +89,7 @@ pub(super) fn read(
                 meta: None,
             };
             let mut result = ReadResourceResult::new(vec![contents]);
-            result.meta = Some(convert::answer_meta(truncated, &provenance, call, era));
+            result.meta = Some(convert::answer_meta(truncated, &provenance, &withheld, call, era));
             Ok(result)
         }
         Ok(Outcome::NotFound(text)) => {

@@ -156,7 +156,7 @@ fn print(console: Console, outcome: Outcome) -> Answer {
 }
 
 fn as_json(output: Output) -> Value {
-    let Output { text, structured, truncated, provenance } = output;
+    let Output { text, structured, truncated, provenance, withheld: _ } = output;
     let sources = provenance.iter();
     let sources: Vec<_> =
         sources.map(|p| json!({"capability": p.capability.as_str(), "target": p.target})).collect();

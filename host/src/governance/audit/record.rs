@@ -6,6 +6,7 @@ use crate::domain::call::{Call, CapabilityUse, Outcome};
 use crate::domain::decision::Rule;
 use crate::domain::scope::Target;
 use crate::domain::subject::{Completed, Subject};
+use crate::domain::withheld::Withheld;
 use crate::domain::write::Plan;
 use crate::governance::approval::ApprovalFile;
 
@@ -369,12 +370,27 @@ pub struct OutcomeRecord {
     pub bytes: usize,
     /// Whether something was left out.
     pub truncated: bool,
+    /// Secrets that were replaced, in what was read and in the answer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub redactions: u32,
+    /// Characters that were removed, and marks of templates that were broken.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sanitised: u32,
     /// From coming in to the end.
     pub duration_ms: f64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 impl OutcomeRecord {
-    pub(super) fn new(outcome: &Outcome, duration: std::time::Duration) -> Self {
+    pub(super) fn new(
+        outcome: &Outcome,
+        withheld: Withheld,
+        duration: std::time::Duration,
+    ) -> Self {
         let (bytes, truncated, detail) = match outcome {
             Outcome::Output(output) => (output.bytes(), output.truncated, None),
             Outcome::Messages(written) => {
@@ -392,6 +408,8 @@ impl OutcomeRecord {
         };
         let duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3;
         let outcome = outcome.as_str().to_owned();
-        Self { outcome, detail, bytes, truncated, duration_ms }
+        let redactions = withheld.secrets;
+        let sanitised = withheld.removed.total().saturating_add(withheld.defanged);
+        Self { outcome, detail, bytes, truncated, redactions, sanitised, duration_ms }
     }
 }

@@ -12,6 +12,7 @@ use crate::capability::{CapabilityError, Clock, Journal};
 use crate::domain::call::{Call, CapabilityUse, Outcome, Provenance};
 use crate::domain::decision::Refusal;
 use crate::domain::name::{CallId, ClusterName};
+use crate::domain::withheld::Withheld;
 use crate::governance::admission::Permit;
 
 /// How much of the arguments is recorded.
@@ -56,6 +57,7 @@ impl AuditLog {
             opened: Instant::now(),
             closed: AtomicBool::new(false),
             sources: Mutex::default(),
+            withheld: Mutex::default(),
         };
         trail.write(Stage::Received(Box::new(record)), false).await?;
         Ok(trail)
@@ -107,6 +109,7 @@ pub struct Trail {
     opened: Instant,
     closed: AtomicBool,
     sources: Mutex<Vec<Provenance>>,
+    withheld: Mutex<Withheld>,
 }
 
 /// How many sources an answer names; beyond that the record has them all.
@@ -157,10 +160,20 @@ impl Trail {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Counts what was taken out of a text.
+    pub fn withhold(&self, withheld: Withheld) {
+        *self.withheld.lock().unwrap_or_else(PoisonError::into_inner) += withheld;
+    }
+
+    /// What was taken out so far.
+    pub fn withheld(&self) -> Withheld {
+        *self.withheld.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Closes the trail.
     pub fn close(&self, outcome: &Outcome) {
         self.closed.store(true, Ordering::Release);
-        let record = OutcomeRecord::new(outcome, self.opened.elapsed());
+        let record = OutcomeRecord::new(outcome, self.withheld(), self.opened.elapsed());
         self.writer.leave(Some(self.call.clone()), Stage::Completed(record));
     }
 

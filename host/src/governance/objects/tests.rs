@@ -109,6 +109,12 @@ fn credentials_are_found_by_name_and_by_form() {
                 "applied": "{\"env\":[{\"name\":\"A\",\"value\":\"[redacted:env]\"}]}",
             } }),
         ),
+        (
+            json!({ "lines": ["-----BEGIN PRIVATE KEY-----", "MIIE", "-----END PRIVATE KEY-----", "b"] }),
+            json!({ "lines": [
+                "[redacted:private-key]", "[redacted:private-key]", "[redacted:private-key]", "b",
+            ] }),
+        ),
         (json!({ "note": "a\u{202e}b\u{1b}[31m" }), json!({ "note": "ab" })),
     ] {
         assert_eq!(safe("Thing.example.com", before.clone()), after, "{before}");

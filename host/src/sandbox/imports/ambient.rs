@@ -2,7 +2,8 @@
 
 use super::super::bindings::toolgate::plugin::{config, log, progress};
 use super::super::state::{Scene, State};
-use crate::governance::text::{clean, cut};
+use crate::governance::redact::make_safe;
+use crate::governance::text::cut;
 
 /// Bytes of one report's message.
 const PROGRESS_BYTES_MAX: usize = 256;
@@ -19,7 +20,7 @@ impl progress::Host for State {
     ) -> wasmtime::Result<()> {
         self.count("progress")?;
         if let Scene::Call(scene) = &self.scene {
-            let mut message = clean(&message).text;
+            let mut message = make_safe(&message).text;
             cut(&mut message, PROGRESS_BYTES_MAX);
             scene.reports.report(done, total, &message);
         }
@@ -37,7 +38,7 @@ impl log::Host for State {
         }
         self.log_bytes_left -= message.len();
         // One record is one line: a plugin cannot write what looks like the host's own.
-        let mut line = clean(&message).text.replace(['\n', '\t'], " ");
+        let mut line = make_safe(&message).text.replace(['\n', '\t'], " ");
         cut(&mut line, LINE_BYTES_MAX);
         let (plugin, call) = (&self.plugin, self.call_id());
         match level {

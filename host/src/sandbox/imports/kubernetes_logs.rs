@@ -88,7 +88,7 @@ async fn read(door: Door, query: LogQuery) -> Result<PodLog, Shut> {
         container: gathered.container,
         lines: gathered.newest.into_lines(),
         redacted: gathered.redacted,
-        removed: gathered.removed,
+        removed: gathered.removed.total(),
     })
 }
 
@@ -169,7 +169,9 @@ impl Door {
             let gathered = gather(&*kubernetes, &reading).await?;
             Ok((reading.query, gathered))
         };
-        self.port(&target, work).await
+        let (query, gathered) = self.port(&target, work).await?;
+        self.scene.trail.withhold(gathered.withheld());
+        Ok((query, gathered))
     }
 
     fn log_bytes_max(&self) -> usize {

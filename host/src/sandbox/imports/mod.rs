@@ -45,6 +45,7 @@ use crate::domain::name::{ClusterName, Namespace, ObjectName, ToolName};
 use crate::domain::scope::{Scope, Target};
 use crate::domain::subject::Subject;
 use crate::governance::policy;
+use crate::governance::redact::counted;
 
 /// One host call of a guest, on its way to a port.
 pub(super) struct Door {
@@ -87,11 +88,17 @@ impl State {
                 the(&scene.permit.call().subject)
             ))));
         }
-        let meter = Arc::clone(&self.meter);
-        let door = Door { scene: Arc::clone(scene), capability, meter: Arc::clone(&meter) };
+        let (scene, meter) = (Arc::clone(scene), Arc::clone(&self.meter));
+        let door = Door { scene: Arc::clone(&scene), capability, meter: Arc::clone(&meter) };
         let answer = {
             let _waiting = meter.enter_host();
-            pass(door).await
+            let mut passing = std::pin::pin!(pass(door));
+            std::future::poll_fn(|cx| {
+                let (polled, withheld) = counted(|| passing.as_mut().poll(cx));
+                scene.trail.withhold(withheld);
+                polled
+            })
+            .await
         };
         match answer {
             Ok(value) => Ok(Ok(value)),

@@ -14,6 +14,7 @@ use crate::capability::objects::ServedKind;
 use crate::domain::kind::AskedKind;
 use crate::domain::name::ClusterName;
 use crate::domain::scope::Target;
+use crate::domain::withheld::Withheld;
 use crate::governance::objects::make_object_safe;
 
 /// Objects of a page where the plugin does not say: they are larger than records.
@@ -193,19 +194,24 @@ impl Door {
         fields: Fields,
     ) -> Result<Vec<wit::Object>, Shut> {
         let canonical = kind.canonical.clone();
+        let trail = Arc::clone(&self.scene.trail);
         let bytes_max = self.scene.limits.host_call_bytes_out_max;
         let work = move || {
             let (mut safe, mut bytes) = (Vec::new(), 0_usize);
+            let mut withheld = Withheld::default();
             for value in values {
                 let object = make_object_safe(&canonical, value);
                 let json = fields.of(object.value).to_string();
                 bytes = bytes.saturating_add(json.len() + 64);
-                safe.push(wit::Object { json, redacted: object.redacted, removed: object.removed });
+                let (redacted, removed) = (object.redacted, object.removed.total());
+                withheld += Withheld { secrets: redacted, removed: object.removed, defanged: 0 };
+                safe.push(wit::Object { json, redacted, removed });
                 // The rest would be thrown away.
                 if bytes > bytes_max {
                     break;
                 }
             }
+            trail.withhold(withheld);
             (safe, bytes)
         };
         match self.scene.ports.io.spawn_blocking(work).await {

@@ -21,6 +21,7 @@ use crate::domain::principal::Principal;
 use crate::domain::prompt::{PromptArgument, PromptListing};
 use crate::domain::resource::ResourceListing;
 use crate::domain::subject::Subject;
+use crate::domain::withheld::Withheld;
 use crate::gateway::{CallContext, CallError, ToolListing, Tools};
 
 /// How long a test waits for what must come.
@@ -66,13 +67,18 @@ impl House {
                 mime_type: Some("text/plain".to_owned()),
                 truncated: false,
                 provenance: Vec::new(),
+                withheld: Withheld::NOTHING,
             })
         };
         Ok(match subject {
             Subject::Prompt(name) if name.as_str() == "look" => {
                 let text = format!("look at {}", call.arguments["namespace"]);
                 let messages = vec![Message { role: Role::User, text }];
-                Outcome::Messages(Messages { messages, provenance: Vec::new() })
+                Outcome::Messages(Messages {
+                    messages,
+                    provenance: Vec::new(),
+                    withheld: Withheld::NOTHING,
+                })
             }
             Subject::Prompt(name) if name.as_str() == "broken" => {
                 Outcome::Trapped { internal: "SECRET".to_owned() }
@@ -151,6 +157,7 @@ impl Tools for House {
                 structured: Some(Value::Object(call.arguments)),
                 truncated: false,
                 provenance: Vec::new(),
+                withheld: Withheld::NOTHING,
             }),
             "fail" => Outcome::ToolError("it failed".to_owned()),
             "trap" => Outcome::Trapped { internal: internal() },

@@ -11,6 +11,7 @@ use super::LINE_BYTES_MAX;
 use super::filter::{Filter, Newest, shown, without_time};
 use crate::capability::logs::LogQuery;
 use crate::capability::{CapabilityError, Kubernetes, ProgressSink};
+use crate::domain::withheld::{Removed, Withheld};
 use crate::governance::lines::SafeLines;
 
 /// Bytes of a log that are read in one go. The kubelet keeps 50 MiB of a container by default.
@@ -56,7 +57,7 @@ pub(super) struct Gathered {
     pub(super) newest: Newest,
     pub(super) ending: Ending,
     pub(super) redacted: u32,
-    pub(super) removed: u32,
+    pub(super) removed: Removed,
     lines_read: u64,
     lines_matched: u64,
     has_dropped: bool,
@@ -67,6 +68,10 @@ impl Gathered {
         self.newest.has_lost
             || self.has_dropped
             || matches!(self.ending, Ending::Time | Ending::Bytes)
+    }
+
+    pub(super) fn withheld(&self) -> Withheld {
+        Withheld { secrets: self.redacted, removed: self.removed, defanged: 0 }
     }
 
     pub(super) fn into_log(self, query: &LogQuery) -> ContainerLog {
@@ -80,7 +85,7 @@ impl Gathered {
             lines_matched: self.lines_matched,
             ending: self.ending,
             redacted: self.redacted,
-            removed: self.removed,
+            removed: self.removed.total(),
             unavailable: None,
         }
     }
@@ -269,7 +274,7 @@ impl<'a> State<'a> {
             ending,
             newest: self.kept.newest,
             redacted: small(self.safe.redacted),
-            removed: small(self.safe.removed),
+            removed: self.safe.removed,
             lines_read: self.kept.lines_read,
             lines_matched: self.kept.lines_matched,
             has_dropped: self.safe.has_dropped,

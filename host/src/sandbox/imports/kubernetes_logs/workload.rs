@@ -219,8 +219,10 @@ async fn read_all(
     let bytes_max = (total.saturating_mul(4) / plan.len()).max(LOG_BYTES_MIN).min(total);
     let deadline = door.reading_deadline();
     let kubernetes = Arc::clone(&door.scene.ports.kubernetes);
+    let trail = Arc::clone(&door.scene.trail);
     let read = move |planned: Planned| {
         let (kubernetes, filter) = (Arc::clone(&kubernetes), Arc::clone(&filter));
+        let trail = Arc::clone(&trail);
         async move {
             let Planned { query, unavailable } = planned;
             if let Some(why) = unavailable {
@@ -240,6 +242,9 @@ async fn read_all(
                 progress: None,
             };
             let gathered = gather(&*kubernetes, &reading).await;
+            if let Ok(gathered) = &gathered {
+                trail.withhold(gathered.withheld());
+            }
             (reading.query, gathered.map_err(Missing::Failed))
         }
     };
