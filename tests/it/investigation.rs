@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use toolgate::governance::audit::{AuditLine, Stage};
 use toolgate_tests::line;
 
-use crate::program::{ANSWERED_WITHIN, Home, Pipe, TOOLS};
+use crate::program::{ANSWERED_WITHIN, Home, Pipe, TOOLS, unfenced};
 
 const FAILING: [&str; 3] =
     ["checkout-7d9f8b6c54-mk4zq", "checkout-7d9f8b6c54-qp7rj", "checkout-7d9f8b6c54-x2v8k"];
 
 fn text(result: &Value) -> &str {
-    result["content"][0]["text"].as_str().expect("an answer has a text")
+    unfenced(result["content"][0]["text"].as_str().expect("an answer has a text"))
 }
 
 fn names(list: &Value) -> Vec<&str> {

@@ -40,6 +40,7 @@ mod rates;
 mod reading;
 mod readme;
 mod resources;
+mod secrets;
 mod tidy;
 mod unapproved;
 mod web_driver;

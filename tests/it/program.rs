@@ -178,6 +178,17 @@ impl Printed {
     }
 }
 
+/// What stands between the lines around untrusted text.
+pub(crate) fn unfenced(text: &str) -> &str {
+    let Some((fence, rest)) = text.split_once('\n').filter(|(f, _)| f.starts_with("<untrusted-"))
+    else {
+        return text;
+    };
+    let (text, end) = rest.rsplit_once('\n').expect("the fence has an end");
+    assert_eq!(end, fence.replace('<', "</"), "the same line, closed");
+    text
+}
+
 /// A server with one client, over its standard input and output.
 pub(crate) struct Pipe {
     child: Child,

@@ -11,6 +11,8 @@ use toolgate::gateway::Tools;
 use toolgate::transport::{REREAD_EVERY, serve_io};
 use toolgate_tests::{House, repository};
 
+use crate::program::unfenced;
+
 /// Every line that a client reads of a session in which it calls these tools, by id.
 async fn session(house: &House, calls: &[(&str, Value)]) -> Vec<Value> {
     let (client, server) = tokio::io::duplex(1 << 20);
@@ -97,7 +99,7 @@ async fn invariant_11_what_a_pod_writes_is_data_and_nothing_else() {
     let pod = json!({"namespace": "shop", "pod_name": "nightly-report-29384775-w8dzx"});
     let answers = session(&house, &[("get_pod_logs", pod)]).await;
     let result = &answers[0]["result"];
-    let text = result["content"][0]["text"].as_str().unwrap();
+    let text = unfenced(result["content"][0]["text"].as_str().unwrap());
     expect![[r#"
         shop/nightly-report-29384775-w8dzx, container `report`: 5 lines, oldest first. Secrets redacted: 2. Control characters removed: 24.
 
@@ -107,6 +109,10 @@ async fn invariant_11_what_a_pod_writes_is_data_and_nothing_else() {
         tag characters
         key [redacted:aws-access-key] in use"#]].assert_eq(text);
     let meta = &result["_meta"];
+    let fence = format!("<{}>\n", meta["toolgate/fence"].as_str().unwrap());
+    assert!(result["content"][0]["text"].as_str().unwrap().starts_with(&fence));
+    let withheld = json!({"secrets": 2, "escapes": 19, "bidi": 2, "invisible": 1, "tags": 2});
+    assert_eq!(meta["toolgate/withheld"], withheld);
     expect![[r#"true [{"capability":"kubernetes-logs","target":"Pod shop/nightly-report-29384775-w8dzx in demo"}]"#]]
         .assert_eq(&format!("{} {}", meta["toolgate/untrusted"], meta["toolgate/provenance"]));
     let wire = format!("{answers:?}");

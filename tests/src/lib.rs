@@ -29,6 +29,13 @@ mod operator;
 mod parts;
 pub mod proxy;
 mod record;
+#[allow(
+    clippy::must_use_candidate,
+    clippy::too_many_lines,
+    clippy::cast_possible_truncation,
+    reason = "shared with the unit tests of the host, which lint it by their own rules"
+)]
+pub mod secrets;
 mod turn;
 
 pub use house::{Builder, House, ample_budget, shown};
