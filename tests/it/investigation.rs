@@ -133,7 +133,7 @@ fn an_investigation_ends_with_a_restart_that_a_person_approved() {
         admitted  workloads (read)
         used      kubernetes-read list demo:Deployment:shop/* allowed
         completed output
-        approval-decided restart demo:Deployment:shop/checkout for ada@os approved by ada customers cannot pay
+        approval-decided restart demo:Deployment:shop/checkout for ada@os approved by ada@os customers cannot pay
         intent    restart demo:Deployment:shop/checkout for ada@os
         effect    restart demo:Deployment:shop/checkout for ada@os done
         received  ada@os restart_deployment {"deployment_name":"checkout","namespace":"shop","reason":"it is out of memory"}
