@@ -6,14 +6,17 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
+use crate::capability::Clock;
 use crate::capability::access::{Access, Permission, Question, Rights};
-use crate::domain::capability::{Capability, Tier};
+use crate::domain::capability::Capability;
+use crate::domain::decision::Verdict;
 use crate::domain::grant::Grants;
 use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::{Namespace, ObjectName, PluginId, ToolName};
 use crate::domain::rbac::{self, Names, Right};
-use crate::domain::scope::{Patterns, Scope};
+use crate::domain::scope::{Patterns, Scope, Target};
 use crate::governance::admission::Offer;
+use crate::governance::policy::{self, Policy};
 
 /// A tool, and what the operator gave to its plugin.
 #[derive(Debug, Clone)]
@@ -27,15 +30,21 @@ pub struct Offered {
 /// The tools of a house, once they are loaded.
 pub struct Permissions {
     mode: Mode,
-    approval_required: bool,
+    policy: Arc<Policy>,
     rights: Arc<dyn Rights>,
+    clock: Arc<dyn Clock>,
     tools: OnceLock<BTreeMap<ToolName, Offered>>,
 }
 
 impl Permissions {
     /// Knows the operator's rules and no tool yet.
-    pub fn new(mode: Mode, approval_required: bool, rights: Arc<dyn Rights>) -> Self {
-        Self { mode, approval_required, rights, tools: OnceLock::new() }
+    pub fn new(
+        mode: Mode,
+        policy: Arc<Policy>,
+        rights: Arc<dyn Rights>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { mode, policy, rights, clock, tools: OnceLock::new() }
     }
 
     /// Learns the tools, once: they do not change while the house stands.
@@ -51,10 +60,12 @@ impl Permissions {
         offered: &Offered,
         capability: Capability,
     ) -> Permission {
-        let tier = capability.tier();
+        let (allows, asks) = self.policy_says(question, offered, capability);
         let obstacle = self.obstacle(question, offered, capability);
+        let obstacle = obstacle.or_else(|| {
+            (!allows).then(|| "this server's policy allows it to nobody like you there".to_owned())
+        });
         let granted = obstacle.is_none();
-        let asks = tier == Tier::Destructive || (tier.writes() && self.approval_required);
         let needs_approval = asks && self.mode.writes() == WriteMode::Perform;
         let mut permission = Permission {
             capability,
@@ -68,6 +79,45 @@ impl Permissions {
             self.ask(question, offered, &mut permission).await;
         }
         permission
+    }
+
+    /// Whether the policy allows some use of the capability at the place, and whether it asks a person
+    /// for one.
+    fn policy_says(
+        &self,
+        question: &Question,
+        offered: &Offered,
+        capability: Capability,
+    ) -> (bool, bool) {
+        let (mut allows, mut asks) = (policy::verbs_of(capability).is_empty(), false);
+        let Question { principal, tool, cluster, namespace, name } = question;
+        for verb in policy::verbs_of(capability) {
+            for kind in policy::kinds_of(capability) {
+                let target = Target {
+                    cluster: cluster.clone(),
+                    namespace: namespace.clone().filter(|_| *kind != "Node"),
+                    kind: (*kind).into(),
+                    name: name.as_ref().filter(|_| *verb != "list").map(ToString::to_string),
+                };
+                let verdict = self.policy.decide(&policy::Question {
+                    principal,
+                    plugin: &offered.offer.plugin,
+                    digest: &offered.offer.digest,
+                    tool: tool.as_str(),
+                    capability,
+                    verb,
+                    target: &target,
+                    dry_run: self.mode.dry_run,
+                    at: self.clock.now(),
+                });
+                match verdict {
+                    Verdict::Allow { .. } => allows = true,
+                    Verdict::Ask { .. } => (allows, asks) = (true, true),
+                    Verdict::Deny { .. } => {}
+                }
+            }
+        }
+        (allows, asks)
     }
 
     /// Why mode or grant do not cover the place.
@@ -233,7 +283,11 @@ mod tests {
         scope: Scope,
         rights: Arc<dyn Rights>,
     ) -> Permissions {
-        let permissions = Permissions::new(mode, true, rights);
+        let approvals =
+            policy::Approvals { required: true, expires_after: std::time::Duration::from_mins(10) };
+        let policy = Arc::new(Policy::shipped(approvals).unwrap());
+        let clock = Arc::new(jiff::Timestamp::now);
+        let permissions = Permissions::new(mode, policy, rights, clock);
         let mut grants = Grants::default();
         grants.give(capability, scope);
         let offer = Offer {

@@ -13,11 +13,11 @@ use crate::domain::principal::Principal;
 pub use crate::domain::prompt::PromptListing;
 pub use crate::domain::resource::ResourceListing;
 pub use crate::domain::tool::ToolListing;
-use crate::governance::admission::Governor;
+use crate::governance::admission::{Governor, Offer};
 use crate::governance::approval::Answers;
 use crate::governance::audit::{AuditError, AuditLog};
 use crate::permissions;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, Tool};
 
 /// What a call is given beside its arguments.
 pub struct CallContext {
@@ -109,21 +109,25 @@ impl Gateway {
 
 #[async_trait]
 impl Tools for Gateway {
-    fn list(&self, _principal: &Principal) -> Vec<Arc<ToolListing>> {
-        let admitted = |listing: &&Arc<ToolListing>| self.governor.admits(listing.tier).is_ok();
-        self.sandbox.tools().map(|tool| &tool.listing).filter(admitted).cloned().collect()
+    fn list(&self, principal: &Principal) -> Vec<Arc<ToolListing>> {
+        let admitted = |tool: &&Arc<Tool>| self.governor.admits(principal, &tool.offer).is_ok();
+        self.sandbox.tools().filter(admitted).map(|tool| Arc::clone(&tool.listing)).collect()
     }
 
     fn tool(&self, name: &ToolName) -> Option<Arc<ToolListing>> {
         self.sandbox.tool(name).map(|tool| Arc::clone(&tool.listing))
     }
 
-    fn prompts(&self, _principal: &Principal) -> Vec<Arc<PromptListing>> {
-        self.sandbox.prompts().map(|prompt| Arc::clone(&prompt.listing)).collect()
+    fn prompts(&self, principal: &Principal) -> Vec<Arc<PromptListing>> {
+        let admitted = |offer: &Offer| self.governor.admits(principal, offer).is_ok();
+        let prompts = self.sandbox.prompts().filter(|prompt| admitted(&prompt.offer));
+        prompts.map(|prompt| Arc::clone(&prompt.listing)).collect()
     }
 
-    fn resources(&self, _principal: &Principal) -> Vec<Arc<ResourceListing>> {
-        let offered = self.sandbox.resources().map(|resource| Arc::clone(&resource.listing));
+    fn resources(&self, principal: &Principal) -> Vec<Arc<ResourceListing>> {
+        let admitted = |offer: &Offer| self.governor.admits(principal, offer).is_ok();
+        let offered = self.sandbox.resources().filter(|resource| admitted(&resource.offer));
+        let offered = offered.map(|resource| Arc::clone(&resource.listing));
         permissions::listings().chain(offered).collect()
     }
 

@@ -205,8 +205,9 @@ fn reaches(grants: &Grants, cluster: &str) -> bool {
 }
 
 fn permissions(permit: &Permit, governor: &Governor, sandbox: &Sandbox) -> Value {
-    let tools = sandbox.tools().map(|tool| &tool.listing);
-    let tools = tools.filter(|listing| governor.admits(listing.tier).is_ok()).map(|listing| {
+    let principal = &permit.call().principal;
+    let admitted = sandbox.tools().filter(|tool| governor.admits(principal, &tool.offer).is_ok());
+    let tools = admitted.map(|tool| &tool.listing).map(|listing| {
         json!({
             "name": listing.name.as_str(),
             "plugin": listing.plugin.as_str(),
@@ -222,7 +223,7 @@ fn permissions(permit: &Permit, governor: &Governor, sandbox: &Sandbox) -> Value
     });
     let Mode { read_only, dry_run, namespaces } = governor.mode();
     json!({
-        "principal": permit.call().principal.to_string(),
+        "principal": principal.to_string(),
         "mode": {
             "read_only": read_only,
             "dry_run": dry_run,

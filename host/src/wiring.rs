@@ -1,6 +1,7 @@
 //! Construction: from a configuration to a house. Holds no rule, and branches on no business data.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::access::{Offered, Permissions};
 use crate::backend::demo::{DemoCluster, ScenarioError};
 use crate::backend::kubernetes::{Bounds, Clusters, ConnectError, Connection, REQUEST_DEADLINE};
 use crate::capability::{Clock, Journal};
-use crate::config::{AuditArguments, ClusterSource, Config};
+use crate::config::{self, AuditArguments, ClusterSource, Config};
 use crate::domain::limits::Limits;
 use crate::domain::name::{ClusterName, PluginId, ToolName};
 use crate::effects::{self, Effects};
@@ -19,7 +20,7 @@ use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
 use crate::governance::approval::{Answers, ApprovalError, Desk};
 use crate::governance::audit::{Arguments, AuditError, AuditLog};
-use crate::governance::policy::Policy;
+use crate::governance::policy::{self, Policy, PolicyError};
 use crate::governance::rate_limit::WriteBudget;
 use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads, Tool};
 
@@ -37,6 +38,17 @@ pub enum WiringError {
         /// Why.
         source: ScenarioError,
     },
+    /// The rules cannot be read, so nothing may run.
+    #[error("cannot read the policy `{}`: {source}", .path.display())]
+    UnreadablePolicy {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's word.
+        source: io::Error,
+    },
+    /// The rules can be read and do not hold.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// Nothing can be put on record, so nothing may run.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -117,6 +129,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         limits,
         plugin_limits,
         settings,
+        policy_file,
         approvals,
         audit,
         redaction,
@@ -124,6 +137,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
     crate::governance::redact::configure(&redaction);
     tokio::task::spawn_blocking(crate::governance::redact::prepare);
+    let policy = Arc::new(policy(policy_file.as_deref(), &approvals)?);
     let instance = instance()?;
     let names: Vec<ClusterName> = clusters.keys().cloned().collect();
     let bounds = bounds(&clusters);
@@ -134,7 +148,6 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let log = AuditLog::open(&state_dir.join(AUDIT_DIR), &instance, arguments, Arc::clone(&clock))?;
     let journal: Arc<dyn Journal> = Arc::new(log.clone());
     let clusters = Arc::new(clusters.with_journal(&journal));
-    let policy = Arc::new(Policy::shipped(approvals.required, approvals.expires_after));
     let (desk, answers) = approving(&state_dir.join(APPROVALS_DIR), instance, &clock)?;
     let effects = Arc::new(Effects::new(effects::Parts {
         writer: clusters.clone(),
@@ -146,8 +159,12 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         budget: WriteBudget::new(&rates),
         clock: Arc::clone(&clock),
     }));
-    let permissions =
-        Arc::new(Permissions::new(mode.clone(), approvals.required, clusters.clone()));
+    let permissions = Arc::new(Permissions::new(
+        mode.clone(),
+        Arc::clone(&policy),
+        clusters.clone(),
+        Arc::clone(&clock),
+    ));
     let ports = Arc::new(Ports {
         objects: clusters.clone(),
         history: clusters.clone(),
@@ -157,7 +174,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         writes: Arc::new(effects::Requests(Arc::clone(&effects))),
         clock,
         mode: mode.clone(),
-        policy,
+        policy: Arc::clone(&policy),
         clusters: names,
         default_cluster,
         io: tokio::runtime::Handle::current(),
@@ -172,7 +189,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let terms = |id: &PluginId| terms(id, &grants, &limits, &plugin_limits, &settings);
     let sandbox = Sandbox::load(parts, &plugins_dir, terms).await?;
     permissions.learn(sandbox.tools().map(offered).collect());
-    let governor = Governor::new(mode, rates);
+    let governor = Governor::new(mode, policy, rates);
     let gateway = Arc::new(Gateway::new(log.clone(), governor, sandbox, answers));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
@@ -187,6 +204,25 @@ fn approving(
 ) -> Result<(Desk, Arc<Answers>), ApprovalError> {
     let desk = Desk::open(folder, instance, Arc::clone(clock))?;
     Ok((desk, Arc::new(Answers::open(folder, Arc::clone(clock))?)))
+}
+
+/// The rules: those of a file, or those that come with Toolgate.
+///
+/// # Errors
+/// The file cannot be read, or every problem that is in it.
+pub fn policy(file: Option<&Path>, approvals: &config::Approvals) -> Result<Policy, WiringError> {
+    let approvals =
+        policy::Approvals { required: approvals.required, expires_after: approvals.expires_after };
+    let Some(path) = file else { return Ok(Policy::shipped(approvals)?) };
+    let unreadable = |source| WiringError::UnreadablePolicy { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let bound = u64::try_from(policy::TEXT_BYTES_MAX).unwrap_or(u64::MAX);
+    let opened = std::fs::File::open(path).map_err(unreadable)?;
+    // One byte more than is read tells that there are too many.
+    opened.take(bound.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    Ok(Policy::parse(&text, &format!("`{}`", path.display()), approvals)?)
 }
 
 fn recorded(arguments: AuditArguments) -> Arguments {

@@ -11,6 +11,7 @@ mod house;
 mod load;
 mod machine;
 mod native;
+mod policy;
 mod redact;
 mod report;
 mod start;
@@ -23,7 +24,7 @@ use anyhow::{Result, bail};
 use report::{Section, tell};
 
 const USAGE: &str = "\
-cargo xtask bench [--only calls|load|start|redact] [--json] [--quick]
+cargo xtask bench [--only calls|load|start|redact|policy] [--json] [--quick]
   --only PART  measure one part
   --json       print JSON
   --quick      fewer rounds: to see that it works, not to compare";
@@ -61,10 +62,12 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments> {
             "--quick" => arguments.quick = true,
             "--help" | "-h" => arguments.help = true,
             "--only" => match words.next().as_deref() {
-                Some(part @ ("calls" | "load" | "start" | "redact")) => {
+                Some(part @ ("calls" | "load" | "start" | "redact" | "policy")) => {
                     arguments.only = Some(part.to_owned());
                 }
-                _ => bail!("`--only` takes `calls`, `load`, `start` or `redact`\n{USAGE}"),
+                _ => {
+                    bail!("`--only` takes `calls`, `load`, `start`, `redact` or `policy`\n{USAGE}")
+                }
             },
             _ => bail!("unknown argument `{word}`\n{USAGE}"),
         }
@@ -109,6 +112,10 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Section>> {
     if wanted("redact") {
         tell("measuring how fast a log is made safe");
         sections.extend(tokio::task::spawn_blocking(move || redact::measure(rounds)).await??);
+    }
+    if wanted("policy") {
+        tell("measuring verdicts");
+        sections.extend(tokio::task::spawn_blocking(move || policy::measure(rounds)).await??);
     }
     Ok(sections)
 }

@@ -24,7 +24,7 @@ use toolgate::gateway::{CallContext, CallError, Gateway, Tools};
 use toolgate::governance::admission::Governor;
 use toolgate::governance::approval::Answers;
 use toolgate::governance::audit::{Arguments, AuditLog};
-use toolgate::governance::policy::Policy;
+use toolgate::governance::policy::{Approvals, Policy};
 use toolgate::sandbox::{self, Compiler, Ports, Sandbox, Terms, Threads};
 use toolgate::wiring;
 
@@ -59,6 +59,8 @@ impl InstantHouse {
         )?;
         let approvals = dirs.path().join("approvals");
         let approvals = Arc::new(Answers::open(&approvals, Arc::clone(&clock))?);
+        let required = Approvals { required: true, expires_after: Duration::from_mins(10) };
+        let policy = Arc::new(Policy::shipped(required)?);
         let threads = Threads::start()?;
         let parts = sandbox::Parts {
             ports: Arc::new(Ports {
@@ -70,7 +72,7 @@ impl InstantHouse {
                 writes: backend.clone(),
                 clock,
                 mode: mode.clone(),
-                policy: Arc::new(Policy::shipped(true, Duration::from_mins(10))),
+                policy: policy,
                 clusters: vec![CLUSTER.parse()?],
                 default_cluster: Some(CLUSTER.parse()?),
                 io: tokio::runtime::Handle::current(),
@@ -86,7 +88,7 @@ impl InstantHouse {
         };
         let sandbox = Sandbox::load(parts, &plugins, terms).await?;
         ensure!(sandbox.failures().is_empty(), "{:?}", sandbox.failures());
-        let governor = Governor::new(mode, unbounded());
+        let governor = Governor::new(mode, policy, unbounded());
         let gateway = Arc::new(Gateway::new(audit, governor, sandbox, approvals));
         Ok(Self { gateway, backend, _threads: threads, _dirs: dirs })
     }

@@ -22,11 +22,14 @@ use toolgate::domain::write::{Plan, Verb, WriteTarget};
 use toolgate::effects::{Effects, Parts, Requests};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
-use toolgate::governance::policy::Policy;
+use toolgate::governance::policy::{Approvals, Policy};
 use toolgate_tests::{Operator, ample_budget};
 
 use crate::desk::{plan, request};
 use crate::program::ANSWERED_WITHIN;
+
+/// As shipped.
+const SHIPPED: Approvals = Approvals { required: true, expires_after: Duration::from_mins(10) };
 
 /// A cluster that counts what is done to each object, and takes its time about it.
 #[derive(Default)]
@@ -79,7 +82,7 @@ impl Replica {
             desk: desk.unwrap(),
             audit,
             mode: Mode { read_only: false, ..Mode::default() },
-            policy: Arc::new(Policy::shipped(true, Duration::from_mins(10))),
+            policy: Arc::new(Policy::shipped(SHIPPED).unwrap()),
             budget: ample_budget(),
             clock,
         }));

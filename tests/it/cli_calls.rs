@@ -147,7 +147,7 @@ fn a_write_of_one_call_lapses_with_it() {
         object     uid <uid>, generation 9
         requested  <time>
         expires    <time>
-        needs      a yes of 1 person, by rule writes-need-approval
+        needs      a yes of 1 person, by rule writes-need-approval:15
         caller says “it is full”
 
         changes

@@ -231,7 +231,7 @@ fn approve(home: &Home, id: &str) {
         object     uid <uid>, generation 9
         requested  <time>
         expires    <time>
-        needs      a yes of 1 person, by rule writes-need-approval
+        needs      a yes of 1 person, by rule writes-need-approval:15
         caller says “it is out of memory”
 
         changes

@@ -20,10 +20,13 @@ use toolgate::domain::name::ApprovalId;
 use toolgate::effects::{Effects, Parts, Requests};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
 use toolgate::governance::audit::{Arguments, AuditLine, AuditLog, FILE, Stage};
-use toolgate::governance::policy::Policy;
+use toolgate::governance::policy::{Approvals, Policy};
 use toolgate_tests::{Operator, ample_budget};
 
 use crate::desk::{Dice, request};
+
+/// As shipped.
+const APPROVALS: Approvals = Approvals { required: true, expires_after: Duration::from_mins(10) };
 
 /// Where the child finds its state: set by the tests below, by nobody else.
 const STATE: &str = "TOOLGATE_TEST_STATE";
@@ -119,7 +122,7 @@ async fn child() {
         desk,
         audit,
         mode: Mode { read_only: false, ..Mode::default() },
-        policy: Arc::new(Policy::shipped(true, Duration::from_mins(10))),
+        policy: Arc::new(Policy::shipped(APPROVALS).unwrap()),
         budget: ample_budget(),
         clock,
     }));

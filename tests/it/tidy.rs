@@ -77,13 +77,14 @@ fn names(line: &str, word: &str) -> bool {
 }
 
 /// Crates, and the rooms that may name them.
-const CRATES: [(&[&str], &[&str]); 6] = [
+const CRATES: [(&[&str], &[&str]); 7] = [
     (&["rmcp"], &["transport"]),
     // Two listeners that share nothing: the callers' and the operator's.
     (&["axum"], &["transport", "console"]),
     (&["maud"], &["console"]),
     (&["wasmtime", "wasmtime_wasi", "wasmtime_wasi_io", "wasmparser"], &["sandbox"]),
     (&["kube", "k8s_openapi", "reqwest", "rustls"], &["backend"]),
+    (&["cedar_policy"], &["governance/policy"]),
     (&["hyper", "hyper_util"], &["transport", "console", "backend"]),
 ];
 

@@ -25,7 +25,7 @@ use toolgate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget
 use toolgate::effects::{Effects, Parts};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
-use toolgate::governance::policy::Policy;
+use toolgate::governance::policy::{Approvals, Policy};
 use toolgate_tests::{House, Operator, ample_budget, grants, shown};
 
 use crate::program::ANSWERED_WITHIN;
@@ -272,7 +272,9 @@ impl Room {
             desk: Desk::open(&folder, "suite".to_owned(), Arc::clone(&clock)).unwrap(),
             audit,
             mode: Mode { read_only: false, ..Mode::default() },
-            policy: Arc::new(Policy::shipped(true, LAPSE)),
+            policy: Arc::new(
+                Policy::shipped(Approvals { required: true, expires_after: LAPSE }).unwrap(),
+            ),
             budget: ample_budget(),
             clock,
         }));

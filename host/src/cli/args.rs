@@ -108,6 +108,10 @@ pub enum Command {
     #[command(long_about = help::RBAC_LONG,
               after_long_help = help::RBAC_EXAMPLES)]
     Rbac(Rbac),
+    /// Check, test and explain the rules about who may do what
+    #[command(long_about = help::POLICY_LONG,
+              after_long_help = help::POLICY_EXAMPLES)]
+    Policy(Policy),
     /// Answer the writes that wait for a person
     #[command(long_about = help::APPROVALS_LONG,
               after_long_help = help::APPROVALS_EXAMPLES)]
@@ -191,6 +195,70 @@ pub struct Rbac {
     /// The namespace of the service account
     #[arg(long, value_name = "NAME", default_value = "toolgate")]
     pub namespace: Namespace,
+}
+
+/// `toolgate policy`
+#[derive(Debug, Clone, Args)]
+pub struct Policy {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+/// What to do with the rules.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PolicyCommand {
+    /// Show every problem of the rules with its line, or the rules in short
+    Check {
+        /// The rules [default: `policy.file` of the configuration, else those that come with Toolgate]
+        file: Option<PathBuf>,
+    },
+    /// Compare what the rules decide with what a table of cases expects
+    Test {
+        /// The cases, in TOML
+        cases: PathBuf,
+        /// The rules [default: `policy.file` of the configuration, else those that come with Toolgate]
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
+    /// Say why something is allowed or not: mode, grant, rule and line
+    Explain(Explain),
+    /// Print the rules that come with Toolgate
+    ShowDefault,
+    /// Print what rules can speak of
+    ShowSchema,
+}
+
+/// `toolgate policy explain`
+#[derive(Debug, Clone, Args)]
+pub struct Explain {
+    /// The tool, as `toolgate tools` lists it
+    #[arg(long, value_name = "NAME")]
+    pub tool: ToolName,
+    /// Who asks: `alice`, or `alice@ISSUER` [default: your login name]
+    #[arg(long, value_name = "NAME", value_parser = subject)]
+    pub principal: Option<String>,
+    /// A group of theirs; repeat it for more
+    #[arg(long = "group", value_name = "NAME", value_parser = subject)]
+    pub groups: Vec<String>,
+    /// The verb [default: every one that the tool's capabilities are used with]
+    #[arg(long, value_name = "VERB")]
+    pub verb: Option<String>,
+    /// The cluster [default: the default one of the configuration]
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<ClusterName>,
+    /// The namespace; without it, what lies in none, or a list of all of them
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<Namespace>,
+    /// The kind [default: what each capability is mostly used on]
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// The object; without it, a list
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<ObjectName>,
+    /// When, as `2026-11-21T09:00:00Z` [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<jiff::Timestamp>,
 }
 
 /// `toolgate approvals`

@@ -98,6 +98,22 @@ Examples:
   toolgate inspect plugins/pods/pods.wasm
   toolgate inspect download.wasm --json";
 
+pub(super) const POLICY_LONG: &str = "\
+Check, test and explain the rules about who may do what.
+
+Rules are written in Cedar: who, which verb, which object, and when a person has to say yes. They \
+stand below the mode and the grants of `toolgate.toml`, in the file that `policy.file` names; \
+without one, the rules that come with Toolgate hold: reads are allowed, writes need approval. \
+Nothing runs and no cluster is asked.";
+
+pub(super) const POLICY_EXAMPLES: &str = "\
+Examples:
+  toolgate policy show-default > policy.cedar
+  toolgate policy check policy.cedar
+  toolgate policy test policy-cases.toml
+  toolgate policy explain --tool restart_deployment --namespace shop --name checkout
+  toolgate policy explain --tool list_pods --principal bob --group dev --namespace bank";
+
 pub(super) const APPROVALS_LONG: &str = "\
 Answer the writes that wait for a person.
 

@@ -58,6 +58,7 @@ fn help_of_toolgate() {
               plugins       List the plugins, what they ask for and what they got
               inspect       Show what a component could do, without running it
               rbac          Print the smallest Kubernetes roles that the grants need
+              policy        Check, test and explain the rules about who may do what
               approvals     Answer the writes that wait for a person
               console       Open the console in a browser: requests, calls, plugins
               audit         Show who called what, and what came of it

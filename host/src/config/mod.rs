@@ -72,6 +72,8 @@ pub struct Config {
     pub plugin_limits: BTreeMap<PluginId, Limits>,
     /// The settings of each plugin: JSON texts by key.
     pub settings: BTreeMap<PluginId, BTreeMap<String, String>>,
+    /// The file with the rules about who may do what; `None` means those that come with Toolgate.
+    pub policy_file: Option<PathBuf>,
     /// How people are asked.
     pub approvals: Approvals,
     /// What is recorded.
@@ -133,7 +135,8 @@ pub enum ClusterSource {
 pub struct Approvals {
     /// How long a question stays open.
     pub expires_after: Duration,
-    /// Whether reversible writes ask as well. Destructive ones always do.
+    /// Whether reversible writes ask as well, by the rules that come with Toolgate. Destructive ones
+    /// always do.
     pub required: bool,
 }
 

@@ -27,6 +27,7 @@ pub(super) struct RawConfig {
     pub(super) rates: Table<RawRates>,
     pub(super) limits: Table<RawLimits>,
     pub(super) plugins: BTreeMap<String, Table<RawPlugin>>,
+    pub(super) policy: Table<RawPolicy>,
     pub(super) approvals: Table<RawApprovals>,
     pub(super) audit: Table<RawAudit>,
     pub(super) redaction: Table<RawRedaction>,
@@ -84,6 +85,12 @@ pub(super) struct RawGrant {
 pub(super) struct RawPlugin {
     pub(super) limits: Table<RawLimits>,
     pub(super) settings: BTreeMap<String, toml::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawPolicy {
+    pub(super) file: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -258,7 +258,7 @@ fn reports_every_shape_that_does_not_fit() {
               hint: write it in quotes: `".."`
 
             line 4: whatever: there is no such key
-              hint: the keys here are `plugins_dir`, `state_dir`, `cache_dir`, `serve`, `console`, `mode`, `clusters`, `grants`, `rates`, `limits`, `plugins`, `approvals`, `audit`, `redaction`
+              hint: the keys here are `plugins_dir`, `state_dir`, `cache_dir`, `serve`, `console`, `mode`, `clusters`, `grants`, `rates`, `limits`, `plugins`, `policy`, `approvals`, `audit`, `redaction`
 
             line 7: mode.readonly: there is no such key
               hint: did you mean `read_only`?

@@ -9,7 +9,7 @@ use super::environment::Environment;
 use super::grants::{Axis, patterns};
 use super::limits::bounded;
 use super::problem::{shown, similar};
-use super::raw::{RawApprovals, RawAudit, RawConfig, RawMode, RawPlugin, Table};
+use super::raw::{RawApprovals, RawAudit, RawConfig, RawMode, RawPlugin, RawPolicy, Table};
 use super::{
     Approvals, Audit, AuditArguments, Config, clusters, grants, limits, rates, redaction, serve,
     settings,
@@ -38,6 +38,7 @@ pub(super) fn validate(
         rates: Table(rates),
         limits: Table(limits),
         plugins,
+        policy: Table(policy),
         approvals: Table(approvals),
         audit: Table(audit),
         redaction: Table(redaction),
@@ -61,6 +62,7 @@ pub(super) fn validate(
     let base = limits::merge(limits, &Limits::default(), &root.key("limits"), document);
     let (plugin_limits, settings) =
         validate_plugins(plugins, &base, &root.key("plugins"), document);
+    let policy_file = validate_policy(policy, approvals, (base_dir, environment), document);
     let approvals = validate_approvals(approvals, &root.key("approvals"), document);
     let audit = validate_audit(audit, &root.key("audit"), document);
     let redaction = redaction::validate(redaction, &root.key("redaction"), document);
@@ -78,6 +80,7 @@ pub(super) fn validate(
         limits: base,
         plugin_limits,
         settings,
+        policy_file,
         approvals,
         audit,
         redaction,
@@ -173,6 +176,28 @@ fn validate_plugins(
         }
     }
     (limits_of, settings_of)
+}
+
+/// Where the rules are. Those of a file say themselves which writes need a person.
+fn validate_policy(
+    raw: &RawPolicy,
+    approvals: &RawApprovals,
+    reach: (&Path, &Environment),
+    document: &mut Document<'_>,
+) -> Option<PathBuf> {
+    let RawPolicy { file } = raw;
+    let path = KeyPath::root().key("policy").key("file");
+    let file = file.as_deref().and_then(|text| place(text, &path, reach, document));
+    if file.is_some() && approvals.required.is_some() {
+        let path = KeyPath::root().key("approvals").key("required");
+        let text = "it is about the rules that come with Toolgate, and `policy.file` names others";
+        document.problem(
+            &path,
+            text,
+            "remove it; a rule says `@approval(\"required\")`, or does not",
+        );
+    }
+    file
 }
 
 /// An approval that nobody gave within a day is about a cluster that looks different by now.

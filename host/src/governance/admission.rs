@@ -8,7 +8,9 @@ use crate::domain::capability::{Capability, Tier};
 use crate::domain::decision::Refusal;
 use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::PluginId;
+use crate::domain::principal::Principal;
 use crate::domain::rates::Rates;
+use crate::governance::policy::Policy;
 use crate::governance::rate_limit::{CallLimiter, Turn};
 use crate::schema::Schema;
 
@@ -57,13 +59,14 @@ impl Permit {
 #[derive(Debug, Clone)]
 pub struct Governor {
     mode: Mode,
+    policy: Arc<Policy>,
     limiter: Arc<CallLimiter>,
 }
 
 impl Governor {
-    /// Decides by the operator's mode, and lets in as much as the rates allow.
-    pub fn new(mode: Mode, rates: Rates) -> Self {
-        Self { mode, limiter: CallLimiter::new(rates) }
+    /// Decides by the operator's mode and rules, and lets in as much as the rates allow.
+    pub fn new(mode: Mode, policy: Arc<Policy>, rates: Rates) -> Self {
+        Self { mode, policy, limiter: CallLimiter::new(rates) }
     }
 
     /// The mode decided by.
@@ -71,13 +74,13 @@ impl Governor {
         &self.mode
     }
 
-    /// Whether calls of the tier can be admitted at all: what a list shows. The same rule as
-    /// [`Governor::admit`], so that what is hidden is refused and what is refused is hidden.
+    /// Whether the principal's calls can be admitted at all: what a list shows. The same rules as
+    /// for [`Governor::admit`], so that what is hidden is refused and what is refused is hidden.
     ///
     /// # Errors
     /// The refusal that a call would meet.
-    pub fn admits(&self, tier: Tier) -> Result<(), Refusal> {
-        if tier.writes() && self.mode.writes() == WriteMode::Refuse {
+    pub fn admits(&self, principal: &Principal, offer: &Offer) -> Result<(), Refusal> {
+        if offer.tier.writes() && self.mode.writes() == WriteMode::Refuse {
             return Err(Refusal::Denied {
                 rule: "mode.read_only",
                 reason: "this server is read-only; its operator can change `mode.read_only`, or \
@@ -85,7 +88,14 @@ impl Governor {
                     .to_owned(),
             });
         }
-        Ok(())
+        self.policy.may(principal, &offer.uses).map_err(|rule| {
+            tracing::info!(%principal, plugin = %offer.plugin, %rule, "the policy allows no use of it");
+            Refusal::Denied {
+                rule: "policy",
+                reason: "this server's policy allows you no use of it; its operator can say more"
+                    .to_owned(),
+            }
+        })
     }
 
     /// Decides on one call.
@@ -94,7 +104,7 @@ impl Governor {
     /// Why it does not run.
     pub fn admit(&self, call: Call, offer: Option<Arc<Offer>>) -> Result<Permit, Refusal> {
         let offer = offer.ok_or_else(|| Refusal::Unknown(call.subject.clone()))?;
-        self.admits(offer.tier)?;
+        self.admits(&call.principal, &offer)?;
         let turn = self.limiter.enter(&call.principal, &call.subject, &offer.plugin)?;
         let problems = offer.arguments.problems(&call.arguments);
         if !problems.is_empty() {

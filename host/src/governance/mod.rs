@@ -9,6 +9,7 @@ pub mod approval;
 pub mod audit;
 mod defang;
 mod documents;
+pub mod guard;
 pub mod lines;
 mod names;
 pub mod objects;

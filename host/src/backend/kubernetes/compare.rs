@@ -1,5 +1,7 @@
 //! What differs between two states of an object, field by field, for a person.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::convert::text;
@@ -54,8 +56,11 @@ pub(super) fn compare(
         | (Some(Value::Object(_)), None) => {
             let before = before.and_then(Value::as_object).unwrap_or(&none);
             let after = after.and_then(Value::as_object).unwrap_or(&none);
-            let added = after.keys().filter(|key| !before.contains_key(*key));
-            for key in before.keys().chain(added) {
+            // In order of name, whatever order the server writes them in.
+            let known: BTreeSet<&String> = before.keys().collect();
+            let added: BTreeSet<&String> =
+                after.keys().filter(|key| !before.contains_key(*key)).collect();
+            for key in known.into_iter().chain(added) {
                 compare(&member(path, key), before.get(key), after.get(key), changes);
             }
         }

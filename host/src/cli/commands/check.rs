@@ -27,6 +27,7 @@ struct Report {
 
 impl Report {
     fn of(config: Config) -> Result<Self, wiring::WiringError> {
+        wiring::policy(config.policy_file.as_deref(), &config.approvals)?;
         let terms = |id: &_| {
             let Config { grants, limits, plugin_limits, settings, .. } = &config;
             wiring::terms(id, grants, limits, plugin_limits, settings)

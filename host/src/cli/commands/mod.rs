@@ -8,6 +8,7 @@ mod completion;
 mod console;
 mod demo;
 mod inspect;
+mod policy;
 mod rbac;
 mod serve;
 mod tools;
@@ -48,6 +49,7 @@ pub fn run(cli: Cli) -> Answer {
         | Command::Plugins
         | Command::Inspect(_)
         | Command::Rbac(_)
+        | Command::Policy(_)
         | Command::Approvals(_)
         | Command::Console
         | Command::Audit(_)
@@ -62,6 +64,7 @@ pub fn run(cli: Cli) -> Answer {
         Command::Plugins => check::plugins(&desk),
         Command::Inspect(inspect) => inspect::run(&desk, &inspect),
         Command::Rbac(rbac) => rbac::run(&desk, &rbac),
+        Command::Policy(policy) => policy::run(&desk, &policy.command),
         Command::Approvals(approvals) => approvals::run(&desk, approvals.command),
         Command::Console => console::run(&desk),
         Command::Audit(audit) => audit::run(&desk, &audit),
@@ -111,6 +114,10 @@ impl From<WiringError> for Complaint {
             WiringError::Audit(_) | WiringError::Approvals(_) => {
                 "nothing runs that cannot be put on record; `state_dir` says where that is"
             }
+            WiringError::UnreadablePolicy { .. } => {
+                "`policy.file` names it, from the folder of the configuration"
+            }
+            WiringError::Policy(_) => "`toolgate policy check` looks again, and runs nothing",
             WiringError::Sandbox(_) => "`plugins_dir` says where plugins lie, one folder each",
             WiringError::System(_) => "look at the limits of this account and container",
         };

@@ -41,8 +41,16 @@ async fn list(door: Door, query: EventQuery) -> Result<EventList, Shut> {
         };
         let page = one_namespace(&door, cluster.clone(), namespace, query, is_named).await?;
         found.truncated |= page.truncated;
+        let about = |event: &port::Event| Target {
+            cluster: cluster.clone(),
+            namespace: event.namespace.parse().ok(),
+            kind: event.involved_kind.clone().into(),
+            name: Some(event.involved_name.clone()),
+        };
         let granted = page.events.into_iter().filter(|event| {
-            kinds.contains(&event.involved_kind) && names.contains(&event.involved_name)
+            kinds.contains(&event.involved_kind)
+                && names.contains(&event.involved_name)
+                && door.sees("list", || about(event))
         });
         found.events.extend(granted);
         if found.events.len() >= port::EVENTS_MAX {

@@ -66,7 +66,11 @@ async fn nodes(door: Door, cluster: Option<String>) -> Result<Vec<NodeUsage>, Sh
         cpu_m: usage.usage.cpu_m,
         memory_bytes: usage.usage.memory_bytes,
     };
-    let nodes: Vec<_> = all.iter().filter(|usage| names.contains(&usage.name)).map(node).collect();
+    let sees = |usage: &&port::NodeUsage| {
+        let found = || Target { name: Some(usage.name.clone()), ..target.clone() };
+        names.contains(&usage.name) && door.sees("list", found)
+    };
+    let nodes: Vec<_> = all.iter().filter(sees).map(node).collect();
     door.fits(nodes.iter().map(|node| 256 + node.name.len()).sum())?;
     Ok(nodes)
 }

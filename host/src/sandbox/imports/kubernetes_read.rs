@@ -173,7 +173,11 @@ async fn list_namespaces(
     let now = door.now();
     let mut granted = Vec::new();
     for namespace in &all {
-        if names.contains(&namespace.name) && door.grants_namespace(&namespace.name)? {
+        let found = || Target { name: Some(namespace.name.clone()), ..target.clone() };
+        if names.contains(&namespace.name)
+            && door.grants_namespace(&namespace.name)?
+            && door.sees("list", found)
+        {
             granted.push(convert::namespace(namespace, now));
         }
     }

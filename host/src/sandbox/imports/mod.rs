@@ -44,6 +44,7 @@ use crate::domain::decision::{Rule, Verdict};
 use crate::domain::name::{ClusterName, Namespace, ObjectName, ToolName};
 use crate::domain::scope::{Scope, Target};
 use crate::domain::subject::Subject;
+use crate::governance::guard::{self, Guard};
 use crate::governance::policy;
 use crate::governance::redact::counted;
 
@@ -162,26 +163,9 @@ impl Door {
         target: &Target,
         is_namespaced: bool,
     ) -> Result<(), Shut> {
-        let scope = self.scope()?;
-        let mode = &self.scene.ports.mode;
-        // A list of all namespaces is allowed only where all are: others go one by one.
-        let wide = target.namespace.is_some()
-            || !is_namespaced
-            || (scope.namespaces.is_all() && mode.namespaces.is_all());
-        let is_granted_namespace = match &target.name {
-            Some(name) if target.kind == NAMESPACE => self.grants_namespace(name)?,
-            Some(_) | None => true,
-        };
-        let granted = wide && is_granted_namespace && scope.contains(target);
-        let (allowed, rule) = if !mode.covers(target) {
-            (false, Rule::named("mode.namespaces"))
-        } else if !granted {
-            (false, self.grant_rule())
-        } else {
-            match self.verdict(verb, target) {
-                Verdict::Allow { rule } | Verdict::Ask { rule, terms: _ } => (true, rule),
-                Verdict::Deny { rule } => (false, rule),
-            }
+        let (allowed, rule) = match self.verdict(verb, target, is_namespaced) {
+            Verdict::Allow { rule } | Verdict::Ask { rule, terms: _ } => (true, rule),
+            Verdict::Deny { rule } => (false, rule),
         };
         self.note(verb, target, allowed, Some(rule)).await?;
         if allowed {
@@ -190,11 +174,24 @@ impl Door {
         Err(Shut::Told(missing(target)))
     }
 
-    /// What the policy says. Writes are asked for here and decided again where they are carried out.
-    fn verdict(&self, verb: &str, target: &Target) -> Verdict {
+    /// What mode, grant and policy say. Writes are asked for here, and decided on again where they are
+    /// carried out.
+    fn verdict(&self, verb: &str, target: &Target, is_namespaced: bool) -> Verdict {
+        let CallScene { ports, grants, .. } = self.scene.as_ref();
+        let scope = grants.scope(self.capability);
+        let guard = Guard { mode: &ports.mode, scope, policy: &ports.policy };
+        self.asking(verb, target, |question| guard.decide(question, is_namespaced))
+    }
+
+    fn asking<T>(
+        &self,
+        verb: &str,
+        target: &Target,
+        answer: impl FnOnce(&policy::Question<'_>) -> T,
+    ) -> T {
         let CallScene { permit, ports, .. } = self.scene.as_ref();
         let (call, offer) = (permit.call(), permit.offer());
-        ports.policy.decide(&policy::Question {
+        answer(&policy::Question {
             principal: &call.principal,
             plugin: &offer.plugin,
             digest: &offer.digest,
@@ -207,10 +204,19 @@ impl Door {
         })
     }
 
+    /// Whether an object that a list has found may be told of. Not on record by itself: the list is.
+    fn sees(&self, verb: &str, found: impl FnOnce() -> Target) -> bool {
+        let policy = &self.scene.ports.policy;
+        if !policy.judges_names(verb) && !policy.judges_namespaces(verb) {
+            return true;
+        }
+        let verdict = self.asking(verb, &found(), |question| policy.decide(question));
+        !matches!(verdict, Verdict::Deny { .. })
+    }
+
     /// The grant, as a rule that covers a use or does not.
     fn grant_rule(&self) -> Rule {
-        let plugin = &self.scene.permit.offer().plugin;
-        Rule::named(format!("grants.{plugin}.{}", self.capability))
+        guard::grant_rule(&self.scene.permit.offer().plugin, self.capability)
     }
 
     /// Whether what lies in the namespace may be seen, and so the namespace itself.

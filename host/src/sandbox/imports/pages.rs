@@ -10,6 +10,7 @@ use super::super::bindings::toolgate::plugin::types::{Error, ListQuery};
 use super::{Door, Shut, invalid, namespace, within};
 use crate::capability::CapabilityError;
 use crate::capability::kubernetes::{List, Page};
+use crate::domain::decision::Verdict;
 use crate::domain::name::{ClusterName, Namespace};
 use crate::domain::scope::Target;
 
@@ -66,7 +67,8 @@ impl Door {
         }
         let granted = &self.scope()?.namespaces;
         let mode = &self.scene.ports.mode.namespaces;
-        if granted.is_all() && mode.is_all() {
+        let is_judged = self.scene.ports.policy.judges_namespaces("list");
+        if granted.is_all() && mode.is_all() && !is_judged {
             return Ok(vec![None]);
         }
         // Names that the operator wrote need no look at the cluster, and no right to look.
@@ -78,10 +80,18 @@ impl Door {
             .iter()
             .filter(|name| granted.contains(name) && mode.contains(name))
             .filter_map(|name| name.parse().ok())
+            .filter(|place| !is_judged || self.lists(cluster, place, kind))
             .collect();
         names.sort();
         names.dedup();
         Ok(names.into_iter().map(Some).collect())
+    }
+
+    /// Whether a list of the namespace would be allowed. One of many that is not is passed over.
+    fn lists(&self, cluster: &ClusterName, place: &Namespace, kind: &str) -> bool {
+        let (cluster, namespace) = (cluster.clone(), Some(place.clone()));
+        let target = Target { cluster, namespace, kind: kind.to_owned().into(), name: None };
+        !matches!(self.verdict("list", &target, true), Verdict::Deny { .. })
     }
 
     async fn all_namespaces(&self, cluster: &ClusterName, kind: &str) -> Result<Vec<String>, Shut> {
@@ -198,12 +208,17 @@ impl Door {
             }
             for item in page.items {
                 let name = name_of(&item);
-                if names.contains(name) && (!are_namespaces || self.grants_namespace(name)?) {
+                if names.contains(name)
+                    && (!are_namespaces || self.grants_namespace(name)?)
+                    && self
+                        .sees("list", || Target { name: Some(name.to_owned()), ..target.clone() })
+                {
                     found.items.push(item);
                 }
             }
             // The server counts what is not granted too, and only of this place.
-            let counts_all = names.is_all() && places.len() == 1 && !are_namespaces;
+            let is_judged = self.scene.ports.policy.judges_names("list");
+            let counts_all = names.is_all() && !is_judged && places.len() == 1 && !are_namespaces;
             found.remaining = page.remaining.filter(|_| counts_all);
             if page.continue_token.is_some() {
                 let namespace = place.as_ref().map(ToString::to_string);

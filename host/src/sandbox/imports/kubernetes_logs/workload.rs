@@ -18,6 +18,7 @@ use crate::capability::CapabilityError;
 use crate::capability::kubernetes::{Container, ContainerState, Pod};
 use crate::capability::logs::LogQuery;
 use crate::domain::name::{ClusterName, Namespace};
+use crate::domain::scope::Target;
 use crate::domain::write::WorkloadRef;
 
 /// Pods whose logs are read.
@@ -156,7 +157,13 @@ async fn list(
             async move { kubernetes.pods(&list).await }
         };
         let page = door.page(query, "Pod", |pod: &Pod| &pod.name, fetch).await?;
-        pods.extend(page.items);
+        let read = |pod: &Pod| Target {
+            cluster: cluster.clone(),
+            namespace: Some(place.clone()),
+            kind: "Pod".into(),
+            name: Some(pod.name.clone()),
+        };
+        pods.extend(page.items.into_iter().filter(|pod| door.sees("get-log", || read(pod))));
         next = page.next;
         if next.is_none() || pods.len() >= PODS_LISTED_MAX {
             return Ok((pods, next.is_some()));
@@ -214,7 +221,7 @@ async fn read_all(
     lines_max: u32,
 ) -> Result<Vec<Read>, Shut> {
     let Some(first) = plan.first() else { return Ok(Vec::new()) };
-    let whole = crate::domain::scope::Target { name: None, ..target(&first.query) };
+    let whole = Target { name: None, ..target(&first.query) };
     let total = door.log_bytes_max();
     let bytes_max = (total.saturating_mul(4) / plan.len()).max(LOG_BYTES_MIN).min(total);
     let deadline = door.reading_deadline();
