@@ -119,6 +119,8 @@ mod tests {
     fn takes_rules_of_the_operators_own() {
         let redaction = parse(
             r#"
+            [clusters.demo]
+            demo = true
             [redaction]
             rules = "always-on"
             [[redaction.rule]]
@@ -130,7 +132,7 @@ mod tests {
         let redaction = redaction.unwrap().redaction;
         assert_eq!(redaction.rules, RuleSet::AlwaysOn);
         assert_eq!(redaction.own[0].name, "shop-token");
-        let none = parse("").unwrap().redaction;
+        let none = parse("[clusters.demo]\ndemo = true").unwrap().redaction;
         assert_eq!(none, Redaction::default());
     }
 
