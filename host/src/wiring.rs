@@ -12,14 +12,16 @@ use crate::access::{Offered, Permissions};
 use crate::backend::demo::{DemoCluster, ScenarioError};
 use crate::backend::kubernetes::{Bounds, Clusters, ConnectError, Connection, REQUEST_DEADLINE};
 use crate::capability::{Clock, Journal};
-use crate::config::{self, AuditArguments, ClusterSource, Config};
+use crate::config::{self, Audit, AuditArguments, AuditStream, ClusterSource, Config};
 use crate::domain::limits::Limits;
 use crate::domain::name::{ClusterName, PluginId, ToolName};
 use crate::effects::{self, Effects};
 use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
 use crate::governance::approval::{Answers, ApprovalError, Desk};
-use crate::governance::audit::{Arguments, AuditError, AuditLog};
+use crate::governance::audit::{
+    self, Arguments, AuditError, AuditLog, Places, Rotation, StreamName,
+};
 use crate::governance::policy::{self, Policy, PolicyError};
 use crate::governance::rate_limit::WriteBudget;
 use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads, Tool};
@@ -92,13 +94,18 @@ pub struct House {
 }
 
 impl House {
+    /// Where everything is put on record: for those who show it or tell of it.
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
+    }
+
     /// Stops; what has begun to be executed is finished first.
     pub async fn close(mut self) {
         self.stop.cancel();
         if let Err(error) = (&mut self.executing).await {
             tracing::error!(%error, "the executor of writes failed");
         }
-        if let Err(error) = self.audit.flush().await {
+        if let Err(error) = self.audit.close().await {
             tracing::error!(%error, "the last records may be lost");
         }
     }
@@ -144,8 +151,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let (connections, embedded) = connections(clusters)?;
     let clusters =
         Clusters::new(connections, &bounds, Arc::clone(&clock)).map_err(WiringError::Connect)?;
-    let arguments = recorded(audit.arguments);
-    let log = AuditLog::open(&state_dir.join(AUDIT_DIR), &instance, arguments, Arc::clone(&clock))?;
+    let log = AuditLog::with(recorded(audit, &state_dir, &instance, &clock))?;
     let journal: Arc<dyn Journal> = Arc::new(log.clone());
     let clusters = Arc::new(clusters.with_journal(&journal));
     let (desk, answers) = approving(&state_dir.join(APPROVALS_DIR), instance, &clock)?;
@@ -225,10 +231,32 @@ pub fn policy(file: Option<&Path>, approvals: &config::Approvals) -> Result<Poli
     Ok(Policy::parse(&text, &format!("`{}`", path.display()), approvals)?)
 }
 
-fn recorded(arguments: AuditArguments) -> Arguments {
-    match arguments {
-        AuditArguments::Metadata => Arguments::Metadata,
-        AuditArguments::Full => Arguments::Full,
+fn recorded(
+    audit: Audit,
+    state_dir: &Path,
+    instance: &str,
+    clock: &Arc<dyn Clock>,
+) -> audit::Settings {
+    let Audit { arguments, to_file, stream, file_bytes_max, keep_files, checkpoints } = audit;
+    audit::Settings {
+        folder: state_dir.join(AUDIT_DIR),
+        instance: instance.to_owned(),
+        arguments: match arguments {
+            AuditArguments::Metadata => Arguments::Metadata,
+            AuditArguments::Request => Arguments::Request,
+            AuditArguments::Full => Arguments::Full,
+        },
+        rotation: Rotation { file_bytes_max, keep_files },
+        places: Places {
+            file: to_file,
+            stream: stream.map(|stream| match stream {
+                AuditStream::Stdout => StreamName::Stdout,
+                AuditStream::Stderr => StreamName::Stderr,
+            }),
+        },
+        copies: Vec::new(),
+        checkpoints,
+        clock: Arc::clone(clock),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use expect_test::expect;
 use serde_json::json;
+use toolgate::governance::audit::files::{self, Trust};
 use toolgate::governance::audit::{FILE, Stage};
 use toolgate_tests::{House, Part, grants, line, toolgate};
 
@@ -57,9 +58,9 @@ async fn a_log_that_was_removed_is_begun_again() {
     // Whoever reads the new file sees by its numbers that there was another.
     let seen: Vec<_> = lines.iter().map(|l| format!("{} {}", l.seq, line(&l.stage))).collect();
     expect![[r#"
-        4 received  alice@os echo {"n":2}
-        5 admitted  echo (ambient)
-        6 completed output"#]]
+        6 received  alice@os echo {"n":2}
+        7 admitted  echo (ambient)
+        8 completed output"#]]
     .assert_eq(&seen.join("\n"));
 }
 
@@ -136,6 +137,22 @@ async fn arguments_stay_out_of_the_record_where_the_operator_says_so() {
     assert!(!text.contains("confidential"), "{text}");
 }
 
+#[tokio::test]
+async fn what_looks_secret_in_arguments_is_a_salted_hash_unless_all_is_asked_for() {
+    let arguments = json!({"note": "mind the gap", "password": "hunter2"});
+    let recorded = async |config: &str| {
+        let house = House::of(&["guests/echo"], config).await;
+        house.ask("alice", "echo", arguments.clone()).await;
+        house.record().settled().await;
+        std::fs::read_to_string(house.audit_dir().join(FILE)).unwrap()
+    };
+    let usual = recorded("").await;
+    assert!(usual.contains("mind the gap") && usual.contains("hmac-sha256:"), "{usual}");
+    assert!(!usual.contains("hunter2"), "{usual}");
+    let full = recorded("[audit]\narguments = \"full\"\n").await;
+    assert!(full.contains("hunter2"), "{full}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_share_a_log_without_mixing_lines() {
     let state = tempfile::tempdir().unwrap();
@@ -156,7 +173,11 @@ async fn two_processes_share_a_log_without_mixing_lines() {
         seen.entry(line.instance).or_default().push(line.seq);
     }
     for numbers in seen.values() {
-        assert_eq!(*numbers, (1..=90).collect::<Vec<_>>());
+        // The first one says who records.
+        assert_eq!(*numbers, (2..=91).collect::<Vec<_>>());
     }
     assert_eq!(seen.len(), 2);
+    let folder = houses[0].audit_dir();
+    let report = files::verify(&folder, Trust::default(), &mut |_, _| ()).unwrap();
+    assert_eq!(report.findings, []);
 }

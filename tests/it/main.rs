@@ -17,6 +17,7 @@
 mod approval;
 mod attacks;
 mod audit;
+mod audit_killed;
 mod bounds;
 mod browser;
 mod cancel;

@@ -60,7 +60,7 @@ impl Record {
                     matches!(stage, Stage::Completed(_) | Stage::Refused(_) | Stage::Abandoned)
                 });
                 if ended >= count(|stage| matches!(stage, Stage::Received(_))) {
-                    let is_step = |line: &AuditLine| !matches!(line.stage, Stage::Request { .. });
+                    let is_step = |line: &AuditLine| !is_beside_the_point(&line.stage);
                     return lines.into_iter().filter(is_step).collect();
                 }
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -68,6 +68,19 @@ impl Record {
         };
         tokio::time::timeout(SETTLED_WITHIN, wait).await.expect("every call's end is recorded")
     }
+}
+
+/// A call makes many requests, which its trail leaves out; and what the log says of itself is for
+/// those who check it.
+fn is_beside_the_point(stage: &Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Request { .. }
+            | Stage::Opened(_)
+            | Stage::Continued { .. }
+            | Stage::Torn { .. }
+            | Stage::Checkpoint(_)
+    )
 }
 
 /// One record as text.
@@ -96,7 +109,11 @@ pub fn line(stage: &Stage) -> String {
             None => outcome.clone(),
         },
         Stage::Request { cluster, method, path } => format!("{cluster} {method} {path}"),
-        Stage::Abandoned => String::new(),
+        Stage::Abandoned
+        | Stage::Opened(_)
+        | Stage::Continued { .. }
+        | Stage::Torn { .. }
+        | Stage::Checkpoint(_) => String::new(),
     };
     format!("{word:<9} {rest}").trim_end().to_owned()
 }

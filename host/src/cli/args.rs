@@ -303,19 +303,112 @@ pub enum ApprovalsCommand {
     },
 }
 
-/// `toolgate audit`
+/// `toolgate audit`: to show is what it does where nothing else is said.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Audit {
+    /// What to do about the log.
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
+    /// What to show.
+    #[command(flatten)]
+    pub show: AuditShow,
+}
+
+/// What to do about the audit log.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AuditCommand {
+    /// Show who called what, and what came of it
+    Show(AuditShow),
+    /// Show records as they are written
+    Follow(AuditFilter),
+    /// Tell whether the log is what was written
+    #[command(long_about = help::AUDIT_VERIFY_LONG, after_long_help = help::AUDIT_VERIFY_EXAMPLES)]
+    Verify(AuditVerify),
+    /// Print the key that checkpoints are signed with, to be kept elsewhere
+    Key,
+    /// Print the fingerprint that a value from standard input has in the log
+    Fingerprint,
+}
+
+/// What to show.
+#[derive(Debug, Clone, Args)]
+pub struct AuditShow {
     /// Go on with records as they are written
     #[arg(long, short)]
     pub follow: bool,
-    /// Only this call, all of its stages
-    #[arg(long, value_name = "ID")]
-    pub call: Option<CallId>,
+    /// Which records.
+    #[command(flatten)]
+    pub filter: AuditFilter,
     /// Only the last N calls
     #[arg(long, value_name = "N", conflicts_with = "call",
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub last: Option<u32>,
+}
+
+/// Which records to show.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AuditFilter {
+    /// Only this call, all of its stages
+    #[arg(long, value_name = "ID")]
+    pub call: Option<CallId>,
+    /// Only calls by this principal: `alice@os`, or `alice`
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
+    /// Only calls of this tool
+    #[arg(long, value_name = "TOOL")]
+    pub tool: Option<ToolName>,
+    /// Only calls with this approval
+    #[arg(long, value_name = "ID")]
+    pub approval: Option<ApprovalId>,
+    /// Only records since then: 15m, 2h, 3d, or 2026-01-31T09:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub since: Option<Since>,
+}
+
+/// A moment, or how long ago it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// Seconds before now.
+    Ago(i64),
+    /// A moment.
+    At(jiff::Timestamp),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Ok(Since::At(at));
+    }
+    let wanted =
+        || "say how long ago, as 15m, 2h or 3d, or when, as 2026-01-31T09:00:00Z".to_owned();
+    let unit = text.chars().last().ok_or_else(wanted)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wanted()),
+    };
+    let number: u32 = text.trim_end_matches(unit).parse().map_err(|_| wanted())?;
+    Ok(Since::Ago(i64::from(number) * seconds))
+}
+
+/// `toolgate audit verify`
+#[derive(Debug, Clone, Args)]
+pub struct AuditVerify {
+    /// The number of the first file to read: those before it are kept elsewhere
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: Option<u64>,
+    /// A key whose signatures count, as `toolgate audit key` prints it, or a file that holds it
+    /// [default: the one beside the log, which whoever changed the log may have replaced]
+    #[arg(long, value_name = "KEY")]
+    pub public_key: Vec<String>,
+    /// A file with checkpoints that were kept elsewhere
+    #[arg(long, value_name = "FILE")]
+    pub checkpoints: Vec<PathBuf>,
+    /// The log's folder [default: that of the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// `toolgate demo`

@@ -152,8 +152,26 @@ file, one in a line.";
 pub(super) const AUDIT_EXAMPLES: &str = "\
 Examples:
   toolgate audit --last 20
-  toolgate audit --follow
-  toolgate audit --call 01k4y3m8 --json";
+  toolgate audit --principal alice --since 2h
+  toolgate audit --call 01k4y3m8 --json
+  toolgate audit follow
+  toolgate audit verify";
+
+pub(super) const AUDIT_VERIFY_LONG: &str = "\
+Tell whether the log is what was written.
+
+Every record holds the hash of the one before it, and every 1,000 records, every minute and at \
+its end the program signs how far it has come. A change, a deletion, a swap, a record that is here \
+twice and an end that was cut off are found up to the last such checkpoint, and where. Who can \
+write the folder has the key too: against them, keep checkpoints and the public key elsewhere.";
+
+pub(super) const AUDIT_VERIFY_EXAMPLES: &str = "\
+Examples:
+  toolgate audit verify
+  toolgate audit verify --public-key ~/toolgate.pub --checkpoints /mnt/worm/checkpoints.jsonl
+  toolgate audit verify --from 12
+
+Exit codes: 0 nothing found, 1 it cannot be read, 3 something is not as it was written.";
 
 pub(super) const DEMO_LONG: &str = "\
 See it work: an incident in an embedded cluster.

@@ -1,3 +1,5 @@
+mod audit;
+
 use clap::{CommandFactory, Parser};
 use expect_test::{Expect, expect};
 
@@ -313,39 +315,6 @@ fn help_of_approvals() {
               -h, --help
                       Print help
         "]],
-    );
-}
-
-#[test]
-fn help_of_audit() {
-    check_help(
-        &["audit"],
-        &expect![[r"
-            Show who called what, and what came of it.
-
-            Each call leaves a trail: received, decided, every capability used and on what, completed. A write
-            is on disk before it reaches a cluster. `--json` gives the records as they are in the file, one in a
-            line.
-
-            Usage: toolgate audit [OPTIONS]
-
-            Options:
-              -f, --follow
-                      Go on with records as they are written
-
-                  --call <ID>
-                      Only this call, all of its stages
-
-                  --last <N>
-                      Only the last N calls
-
-              -h, --help
-                      Print help (see a summary with '-h')
-
-            Examples:
-              toolgate audit --last 20
-              toolgate audit --follow
-              toolgate audit --call 01k4y3m8 --json"]],
     );
 }
 

@@ -4,6 +4,7 @@
 //! anything that the file names, or decide about a call. Read [`Config`] first; `raw.rs` is the file
 //! as it is written, `validate.rs` the way from one to the other.
 
+mod audit;
 mod clusters;
 mod document;
 mod environment;
@@ -145,6 +146,25 @@ pub struct Approvals {
 pub struct Audit {
     /// What of a call's arguments.
     pub arguments: AuditArguments,
+    /// Whether to the file in the state folder.
+    pub to_file: bool,
+    /// Whether to a stream of the process as well, and which.
+    pub stream: Option<AuditStream>,
+    /// How long a file becomes before the next one is begun.
+    pub file_bytes_max: u64,
+    /// How many full files are kept; all, where nothing is said.
+    pub keep_files: Option<u64>,
+    /// A file for the signed checkpoints, beside the one in the state folder.
+    pub checkpoints: Option<PathBuf>,
+}
+
+/// A stream that takes records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditStream {
+    /// Standard output, where nobody else writes to it.
+    Stdout,
+    /// Standard error, where standard output is the protocol's or the answer's.
+    Stderr,
 }
 
 /// What the audit log keeps of a call's arguments.
@@ -152,6 +172,8 @@ pub struct Audit {
 pub enum AuditArguments {
     /// Nothing: the record says who called which tool, and what it used.
     Metadata,
+    /// Them, with salted hashes in place of what looks secret.
+    Request,
     /// All of them.
     Full,
 }
@@ -242,6 +264,13 @@ impl Config {
                 *scenario = Some(place.to_owned());
             }
         }
+        self
+    }
+
+    /// The same for a server that leaves standard output to its records.
+    #[must_use]
+    pub fn with_free_stdout(mut self) -> Self {
+        self.audit.stream = self.audit.stream.map(|_| AuditStream::Stdout);
         self
     }
 

@@ -104,6 +104,10 @@ pub(super) struct RawApprovals {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAudit {
     pub(super) arguments: Option<String>,
+    pub(super) sinks: Option<Vec<String>>,
+    pub(super) file_bytes_max: Option<i64>,
+    pub(super) keep_files: Option<i64>,
+    pub(super) checkpoints: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

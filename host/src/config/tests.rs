@@ -81,6 +81,10 @@ required = false
 
 [audit]
 arguments = "metadata"
+sinks = ["file", "stdout"]
+file_bytes_max = 1_000_000
+keep_files = 30
+checkpoints = "/mnt/worm/checkpoints.jsonl"
 "#;
 
 #[test]
@@ -133,7 +137,16 @@ fn reads_every_key() {
     );
     assert_eq!(config.approvals.expires_after, Duration::from_secs(60));
     assert!(!config.approvals.required);
-    assert_eq!(config.audit.arguments, AuditArguments::Metadata);
+    let audit = Audit {
+        arguments: AuditArguments::Metadata,
+        to_file: true,
+        stream: Some(AuditStream::Stderr),
+        file_bytes_max: 1_000_000,
+        keep_files: Some(30),
+        checkpoints: Some("/mnt/worm/checkpoints.jsonl".into()),
+    };
+    assert_eq!(config.audit, audit);
+    assert_eq!(config.with_free_stdout().audit.stream, Some(AuditStream::Stdout));
 }
 
 #[test]
@@ -148,6 +161,8 @@ fn a_cluster_is_enough_and_everything_else_is_careful() {
     assert!(config.grants.is_empty());
     assert_eq!(config.limits, Limits::default());
     assert!(config.approvals.required);
+    assert_eq!(config.audit.arguments, AuditArguments::Request);
+    assert!(config.audit.to_file && config.audit.keep_files.is_none());
     assert_eq!(config.default_cluster, Some("prod".parse().unwrap()));
 }
 

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document::{Document, KeyPath, list_words};
+use super::document::{Document, KeyPath};
 use super::environment::Environment;
 use super::grants::{Axis, patterns};
 use super::limits::bounded;
-use super::problem::{shown, similar};
-use super::raw::{RawApprovals, RawAudit, RawConfig, RawMode, RawPlugin, RawPolicy, Table};
+use super::problem::shown;
+use super::raw::{RawApprovals, RawConfig, RawMode, RawPlugin, RawPolicy, Table};
 use super::{
-    Approvals, Audit, AuditArguments, Config, clusters, grants, limits, rates, redaction, serve,
-    settings,
+    Approvals, Config, audit, clusters, grants, limits, rates, redaction, serve, settings,
 };
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
@@ -64,7 +63,7 @@ pub(super) fn validate(
         validate_plugins(plugins, &base, &root.key("plugins"), document);
     let policy_file = validate_policy(policy, approvals, (base_dir, environment), document);
     let approvals = validate_approvals(approvals, &root.key("approvals"), document);
-    let audit = validate_audit(audit, &root.key("audit"), document);
+    let audit = audit::validate(audit, &root.key("audit"), reach, document);
     let redaction = redaction::validate(redaction, &root.key("redaction"), document);
     Some(Config {
         plugins_dir: plugins_dir?,
@@ -220,23 +219,4 @@ fn validate_approvals(
         .and_then(|value| bounded(value, bounds, &path.key("expires_after_s"), document))
         .map_or(APPROVAL_EXPIRES_AFTER, Duration::from_secs);
     Approvals { expires_after, required: required.unwrap_or(true) }
-}
-
-fn validate_audit(raw: &RawAudit, path: &KeyPath, document: &mut Document<'_>) -> Audit {
-    let RawAudit { arguments } = raw;
-    let words = ["metadata", "full"];
-    let arguments = match arguments.as_deref() {
-        None | Some("full") => AuditArguments::Full,
-        Some("metadata") => AuditArguments::Metadata,
-        Some(other) => {
-            let hint = match similar(other, words) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("say one of {}", list_words(&words)),
-            };
-            let text = format!("`{}` is no amount of arguments", shown(other));
-            document.problem(&path.key("arguments"), text, hint);
-            AuditArguments::Full
-        }
-    };
-    Audit { arguments }
 }

@@ -97,9 +97,14 @@ fn stage(stage: &Stage) -> Markup {
         | Stage::ApprovalRequested(_)
         | Stage::ApprovalDecided { .. } => "warn",
         Stage::Received(_) => "now",
-        Stage::Admitted { .. } | Stage::Used(_) | Stage::Request { .. } | Stage::Completed(_) => {
-            "quiet"
-        }
+        Stage::Opened(_)
+        | Stage::Continued { .. }
+        | Stage::Torn { .. }
+        | Stage::Checkpoint(_)
+        | Stage::Admitted { .. }
+        | Stage::Used(_)
+        | Stage::Request { .. }
+        | Stage::Completed(_) => "quiet",
     };
     html! { span class={ "pill " (tone) } { (stage.as_str()) } }
 }
@@ -146,5 +151,9 @@ fn what(stage: &Stage) -> Markup {
             @if let Some(detail) = &outcome.detail { ": " (Foreign(detail)) }
         },
         Stage::Abandoned => html! { "nobody closed the record" },
+        // Of the log itself, and of no call.
+        Stage::Opened(_) | Stage::Continued { .. } | Stage::Torn { .. } | Stage::Checkpoint(_) => {
+            html! {}
+        }
     }
 }

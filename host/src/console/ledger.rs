@@ -174,7 +174,11 @@ impl Ledger {
                 row.end = End::Broken;
                 row.outcome = Some("abandoned".to_owned());
             }
-            Stage::Received(_)
+            Stage::Opened(_)
+            | Stage::Continued { .. }
+            | Stage::Torn { .. }
+            | Stage::Checkpoint(_)
+            | Stage::Received(_)
             | Stage::Request { .. }
             | Stage::Intent(_)
             | Stage::Effect { .. }
@@ -274,7 +278,11 @@ pub(super) fn approval(stage: &Stage) -> Option<&str> {
         | Stage::Effect { write, .. }
         | Stage::ApprovalRequested(write)
         | Stage::ApprovalDecided { write, .. } => write.approval.as_deref(),
-        Stage::Received(_)
+        Stage::Opened(_)
+        | Stage::Continued { .. }
+        | Stage::Torn { .. }
+        | Stage::Checkpoint(_)
+        | Stage::Received(_)
         | Stage::Admitted { .. }
         | Stage::Refused(_)
         | Stage::Used(_)

@@ -67,7 +67,7 @@ pub fn run(cli: Cli) -> Answer {
         Command::Policy(policy) => policy::run(&desk, &policy.command),
         Command::Approvals(approvals) => approvals::run(&desk, approvals.command),
         Command::Console => console::run(&desk),
-        Command::Audit(audit) => audit::run(&desk, &audit),
+        Command::Audit(audit) => audit::run(&desk, audit),
         Command::Demo(demo) => demo::run(&desk, &demo),
         Command::DemoCluster(cluster) => demo::cluster(&desk, &cluster),
         Command::Completion(completion) => completion::run(&desk, completion),

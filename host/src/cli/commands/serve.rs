@@ -47,6 +47,7 @@ pub(super) async fn until_stopped(
     };
     let console = Prepared::bind(&config, listener.is_some()).await?;
     let reread_every = http.reread_every;
+    let config = if listener.is_some() { config.with_free_stdout() } else { config };
     let house = build(config).await?;
     let stop = interrupted();
     announce(&house);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::key::Checkpoint;
 use crate::domain::call::{Call, CapabilityUse, Outcome};
 use crate::domain::decision::Rule;
 use crate::domain::scope::Target;
@@ -11,7 +12,7 @@ use crate::domain::write::Plan;
 use crate::governance::approval::ApprovalFile;
 
 /// The version of the format.
-pub const SCHEMA: &str = "toolgate.audit/1";
+pub const SCHEMA: &str = "toolgate.audit/2";
 
 /// One line of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,9 +21,10 @@ pub struct AuditLine {
     pub schema: String,
     /// The process that wrote it; `seq` counts within it.
     pub instance: String,
-    /// From 1. A gap tells of records that the disk did not take; what they announced did not
-    /// happen.
+    /// From 1, without a gap: what the disk did not take has no number.
     pub seq: u64,
+    /// The hash of the instance's record before it.
+    pub prev: String,
     /// RFC 3339, UTC.
     pub at: String,
     /// The call, where there is one.
@@ -31,12 +33,63 @@ pub struct AuditLine {
     /// What happened.
     #[serde(flatten)]
     pub stage: Stage,
+    /// SHA-256 over the line up to here.
+    pub hash: String,
+}
+
+impl AuditLine {
+    /// The checkpoint, where it is one.
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        let Stage::Checkpoint(signed) = &self.stage else { return None };
+        Some(Checkpoint {
+            instance: self.instance.clone(),
+            file: signed.file,
+            through: signed.through,
+            head: signed.head.clone(),
+            at: self.at.clone(),
+            closing: signed.closing,
+            key: signed.key.clone(),
+            signature: signed.signature.clone(),
+        })
+    }
+}
+
+/// What a record says beside its place in the chain.
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    pub(super) at: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) call: Option<&'a str>,
+    #[serde(flatten)]
+    pub(super) stage: &'a Stage,
 }
 
 /// A step of a call's life.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "kebab-case")]
 pub enum Stage {
+    /// The first record of a process.
+    Opened(OpenedRecord),
+    /// The first record of a process in a further file.
+    Continued {
+        /// The number that this file will have once it is full.
+        file: u64,
+        /// What became of the one before.
+        why: String,
+        /// Files up to this number are removed once this is on the disk, as `keep_files` says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        removed_to: Option<u64>,
+    },
+    /// Bytes without a line feed were found: a process died, or a disk filled up, within a line.
+    /// They are no record, and what they announced did not happen.
+    Torn {
+        /// How many.
+        torn_bytes: u64,
+        /// Their SHA-256.
+        torn_sha256: String,
+    },
+    /// Everything before it, signed.
+    Checkpoint(CheckpointRecord),
     /// It came in; nothing has run.
     Received(Box<CallRecord>),
     /// It may run.
@@ -97,6 +150,10 @@ impl Stage {
     /// The word for people.
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Opened(_) => "opened",
+            Self::Continued { .. } => "continued",
+            Self::Torn { .. } => "torn",
+            Self::Checkpoint(_) => "checkpoint",
             Self::Received(_) => "received",
             Self::Admitted { .. } => "admitted",
             Self::Refused(_) => "refused",
@@ -112,11 +169,52 @@ impl Stage {
     }
 }
 
+/// A process that begins to record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OpenedRecord {
+    /// The program's version.
+    pub version: String,
+    /// The number that this file will have once it is full.
+    pub file: u64,
+    /// The key of this process's checkpoints.
+    pub key: String,
+    /// The key itself. It proves nothing: whoever checks the log should have it from elsewhere.
+    pub public_key: String,
+}
+
+/// A signature over the chain so far. What is signed is in [`Checkpoint`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckpointRecord {
+    /// The number of the file.
+    pub file: u64,
+    /// The number of the last record that it covers.
+    pub through: u64,
+    /// That record's hash.
+    pub head: String,
+    /// Whether the process ended with it.
+    pub closing: bool,
+    /// Which key.
+    pub key: String,
+    /// The signature.
+    pub signature: String,
+}
+
+impl From<Checkpoint> for CheckpointRecord {
+    fn from(checkpoint: Checkpoint) -> Self {
+        let Checkpoint { instance: _, file, through, head, at: _, closing, key, signature } =
+            checkpoint;
+        Self { file, through, head, closing, key, signature }
+    }
+}
+
 /// The question.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CallRecord {
     /// `alice@os`
     pub principal: String,
+    /// For whom the caller says to ask, where it is a program that serves people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
     /// The groups that the issuer vouches for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
@@ -190,13 +288,14 @@ impl std::fmt::Display for SubjectRecord {
 }
 
 impl CallRecord {
-    pub(super) fn new(call: &Call, arguments: bool) -> Self {
+    pub(super) fn new(call: &Call, arguments: Option<serde_json::Value>) -> Self {
         Self {
             principal: call.principal.to_string(),
+            on_behalf_of: None,
             groups: call.principal.groups.clone(),
             client: call.client.clone(),
             subject: (&call.subject).into(),
-            arguments: arguments.then(|| serde_json::Value::Object(call.arguments.clone())),
+            arguments,
             traceparent: call.traceparent.clone(),
         }
     }

@@ -1,38 +1,77 @@
 //! The trail of one call.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use super::record::{CallRecord, Decision, OutcomeRecord, Stage};
-use super::writer::{AuditError, Writer};
+use super::arguments::{Arguments, Recorder};
+use super::disk::{Disk, FILE, Folder, Stream};
+use super::key::{self, PublicKey, Signer};
+use super::ledger::{self, Ledger, Rotation};
+use super::record::{AuditLine, CallRecord, Decision, OutcomeRecord, Stage};
+use super::sink::{Copies, Sink};
+use super::writer::{AuditError, LISTENER_RECORDS_MAX, Writer};
 use crate::capability::{CapabilityError, Clock, Journal};
 use crate::domain::call::{Call, CapabilityUse, Outcome, Provenance};
 use crate::domain::decision::Refusal;
 use crate::domain::name::{CallId, ClusterName};
 use crate::domain::withheld::Withheld;
 use crate::governance::admission::Permit;
+use crate::governance::state;
 
-/// How much of the arguments is recorded.
+/// Where a log's records go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arguments {
-    /// Nothing.
-    Metadata,
-    /// Everything.
-    Full,
+pub struct Places {
+    /// The file in the log's folder. Where it is one of the places, a record is taken when the file
+    /// has it.
+    pub file: bool,
+    /// A stream of this process.
+    pub stream: Option<StreamName>,
+}
+
+/// A stream of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamName {
+    /// Standard output.
+    Stdout,
+    /// Standard error: where standard output is the protocol's.
+    Stderr,
+}
+
+/// How a log is kept.
+pub struct Settings {
+    /// Where its files and its key lie.
+    pub folder: PathBuf,
+    /// What records call this process.
+    pub instance: String,
+    /// How much of the arguments is recorded.
+    pub arguments: Arguments,
+    /// How files follow each other.
+    pub rotation: Rotation,
+    /// Where records go.
+    pub places: Places,
+    /// Where else copies go.
+    pub copies: Vec<Box<dyn Sink>>,
+    /// A file for checkpoints, beside the one in the folder.
+    pub checkpoints: Option<PathBuf>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// The log of one process.
 #[derive(Clone)]
 pub struct AuditLog {
     writer: Writer,
-    arguments: Arguments,
+    recorder: Recorder,
+    key: PublicKey,
 }
 
 impl AuditLog {
-    /// Opens the log in its folder, which only its owner may look into.
+    /// Opens the log in its folder, which only its owner may look into, with everything else as
+    /// usual.
     ///
     /// # Errors
     /// Where the file cannot be opened; nothing may run then.
@@ -42,25 +81,98 @@ impl AuditLog {
         arguments: Arguments,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AuditError> {
-        Ok(Self { writer: Writer::open(folder, instance, clock)?, arguments })
+        Self::with(Settings {
+            folder: folder.to_owned(),
+            instance: instance.to_owned(),
+            arguments,
+            rotation: Rotation::default(),
+            places: Places { file: true, stream: None },
+            copies: Vec::new(),
+            checkpoints: None,
+            clock,
+        })
     }
 
-    /// Opens the trail of a call. No record, no call.
+    /// Opens the log.
     ///
     /// # Errors
-    /// Where the record is not taken; the call must not run.
-    pub async fn open_trail(&self, call: &Call) -> Result<Trail, AuditError> {
-        let record = CallRecord::new(call, self.arguments == Arguments::Full);
-        let trail = Trail {
+    /// Where the folder, its keys or the file cannot be opened; nothing may run then.
+    pub fn with(settings: Settings) -> Result<Self, AuditError> {
+        Self::on(settings, |folder| folder)
+    }
+
+    /// Opens the log on a disk that may do wrong.
+    pub(super) fn on(
+        settings: Settings,
+        disk: impl FnOnce(Arc<dyn Disk>) -> Arc<dyn Disk>,
+    ) -> Result<Self, AuditError> {
+        let failed = |reason: std::io::Error| AuditError::Open {
+            path: settings.folder.join(FILE).display().to_string(),
+            reason: reason.to_string(),
+        };
+        let dir = state::private_dir(&settings.folder).map_err(failed)?;
+        let signer = Arc::new(Signer::of(&dir).map_err(failed)?);
+        let salt = key::salt(&dir).map_err(failed)?;
+        let (key, recorder) = (signer.public(), Recorder::new(settings.arguments, salt));
+        let stream = settings.places.stream.map(|name| match name {
+            StreamName::Stdout => Stream::stdout(),
+            StreamName::Stderr => Stream::stderr(),
+        });
+        let mut sinks = settings.copies;
+        let place: Arc<dyn Disk> = match stream {
+            Some(stream) if !settings.places.file => Arc::new(stream),
+            Some(stream) => {
+                sinks.push(Box::new(stream));
+                Arc::new(Folder::new(dir))
+            }
+            None => Arc::new(Folder::new(dir)),
+        };
+        let path = settings.folder.join(FILE).display().to_string();
+        let failed = |reason: std::io::Error| AuditError::Open { path, reason: reason.to_string() };
+        let disk = disk(place);
+        let (told, _) = broadcast::channel(LISTENER_RECORDS_MAX);
+        let writer = (|| {
+            let copies = sinks.into_iter().map(Copies::start).collect::<Result<_, _>>()?;
+            let ledger = Ledger::open(ledger::Parts {
+                disk: Arc::clone(&disk),
+                clock: Arc::clone(&settings.clock),
+                signer,
+                rotation: settings.rotation,
+                instance: settings.instance,
+                told: told.clone(),
+                copies,
+            })?;
+            Writer::start(ledger, disk, settings.clock, told, settings.checkpoints)
+        })();
+        Ok(Self { writer: writer.map_err(failed)?, recorder, key })
+    }
+
+    /// What others need to check what this process signs.
+    pub fn public_key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// Opens the trail of a call. That it came in is written together with what admission decides,
+    /// since nothing runs in between.
+    pub fn open_trail(&self, call: &Call) -> Trail {
+        let record = CallRecord::new(call, self.recorder.arguments(&call.arguments));
+        Trail {
             writer: self.writer.clone(),
             call: call.id.to_string(),
             opened: Instant::now(),
+            received: Mutex::new(Some(Box::new(record))),
             closed: AtomicBool::new(false),
             sources: Mutex::default(),
             withheld: Mutex::default(),
-        };
-        trail.write(Stage::Received(Box::new(record)), false).await?;
-        Ok(trail)
+        }
+    }
+
+    /// Every record from now on, once it was taken: for what shows or tells, never for what decides.
+    ///
+    /// A listener that falls more than a thousand records behind loses the oldest and is told how
+    /// many (`Lagged`); nobody ever waits for one.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<AuditLine>> {
+        self.writer.subscribe()
     }
 
     /// Returns when everything that was recorded so far is on the disk.
@@ -69,6 +181,14 @@ impl AuditLog {
     /// Where it is not.
     pub async fn flush(&self) -> Result<(), AuditError> {
         self.writer.flush().await
+    }
+
+    /// Ends this process's chain with a checkpoint that says so; returns when it is on the disk.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub async fn close(&self) -> Result<(), AuditError> {
+        self.writer.close().await
     }
 
     /// Records something that may follow a call by minutes: an approval, an effect.
@@ -107,6 +227,8 @@ pub struct Trail {
     writer: Writer,
     call: String,
     opened: Instant,
+    /// Not written yet.
+    received: Mutex<Option<Box<CallRecord>>>,
     closed: AtomicBool,
     sources: Mutex<Vec<Provenance>>,
     withheld: Mutex<Withheld>,
@@ -116,7 +238,7 @@ pub struct Trail {
 const SOURCES_MAX: usize = 32;
 
 impl Trail {
-    /// Records what admission decided.
+    /// Records that the call came in, and what admission decided. No record, no call.
     ///
     /// # Errors
     /// Where the record is not taken; the call must not run.
@@ -135,7 +257,15 @@ impl Trail {
                 })
             }
         };
-        self.write(stage, false).await
+        match self.take_received() {
+            Some(received) => self.writer.write_both(&self.call, received, stage).await,
+            None => self.write(stage, false).await,
+        }
+    }
+
+    fn take_received(&self) -> Option<Stage> {
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        received.take().map(Stage::Received)
     }
 
     /// Records that a capability is about to be used, or was refused.
@@ -184,6 +314,9 @@ impl Trail {
 
 impl Drop for Trail {
     fn drop(&mut self) {
+        if let Some(received) = self.take_received() {
+            self.writer.leave(Some(self.call.clone()), received);
+        }
         if !self.closed.load(Ordering::Acquire) {
             self.writer.leave(Some(self.call.clone()), Stage::Abandoned);
         }
