@@ -121,6 +121,10 @@ impl Drop for House {
 ///
 /// # Errors
 /// Why nothing can be served. A plugin that fails is no such reason.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list: each part once, in the order they need each other"
+)]
 pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringError> {
     let Config {
         plugins_dir,

@@ -34,6 +34,7 @@ pub(super) struct Said {
 }
 
 /// Reads them; each problem is a text and a hint.
+#[expect(clippy::too_many_lines, reason = "a table: one arm for each annotation")]
 pub(super) fn read<'a>(
     annotations: impl Iterator<Item = (&'a str, &'a str)>,
     is_permit: bool,

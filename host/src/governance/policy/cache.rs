@@ -13,6 +13,21 @@ use crate::domain::principal::Principal;
 /// it all are forgotten: who asks for ever new names pays for each of them, and so do few others.
 const VERDICTS_MAX: usize = 20_000;
 
+/// What rules may look at, or not.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Part {
+    /// No rule about the verb looks at it.
+    Any,
+    /// What it is, where there is one.
+    This(Option<String>),
+}
+
+impl Part {
+    fn of(is_mentioned: bool, value: impl FnOnce() -> Option<String>) -> Self {
+        if is_mentioned { Self::This(value()) } else { Self::Any }
+    }
+}
+
 /// Everything that the verdict depends on, beside the rules.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -23,11 +38,9 @@ struct Key {
     capability: Capability,
     verb: usize,
     cluster: String,
-    /// None where no rule about the verb looks at it.
-    namespace: Option<Option<String>>,
+    namespace: Part,
     kind: String,
-    /// None where no rule about the verb looks at it.
-    name: Option<Option<String>>,
+    name: Part,
     dry_run: bool,
 }
 
@@ -43,9 +56,9 @@ impl Key {
             capability: question.capability,
             verb,
             cluster: target.cluster.to_string(),
-            namespace: mentions.namespace.then(namespace),
+            namespace: Part::of(mentions.namespace, namespace),
             kind: target.kind.to_string(),
-            name: mentions.name.then(|| target.name.clone()),
+            name: Part::of(mentions.name, || target.name.clone()),
             dry_run: question.dry_run,
         }
     }

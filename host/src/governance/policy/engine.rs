@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::rules::Rules;
 use super::{Question, verbs};
+use crate::domain::name::Namespace;
 use crate::domain::principal::Principal;
 use crate::domain::scope::Target;
 
@@ -166,7 +167,7 @@ fn evaluate(rules: &Rules, question: &Question<'_>, approvals: bool) -> Result<F
 
 /// `prod/shop/Deployment/checkout`; what has no namespace or no name leaves its place empty.
 fn object_id(target: &Target) -> String {
-    let namespace = target.namespace.as_ref().map(|name| name.as_str()).unwrap_or_default();
+    let namespace = target.namespace.as_ref().map(Namespace::as_str).unwrap_or_default();
     let name = target.name.as_deref().unwrap_or_default();
     format!("{}/{namespace}/{}/{name}", target.cluster, target.kind)
 }

@@ -53,27 +53,27 @@ fn of_entity(entity: &EntityUID) -> Mentions {
     }
 }
 
-fn is(expr: &Expr, var: Var) -> bool {
-    matches!(expr, Expr::Var(found) if *found == var)
+fn is(expr: &Expr, var: &Var) -> bool {
+    matches!(expr, Expr::Var(found) if found == var)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the language grows: what is new is everything")]
 fn of_expr(expr: &Expr) -> Mentions {
     match expr {
         Expr::Literal(_) | Expr::Var(Var::Principal | Var::Action) => Mentions::default(),
-        Expr::GetAttr { expr, attr } if is(expr, Var::Resource) => of_resource(attr),
-        Expr::HasAttr { expr, attrs } if is(expr, Var::Resource) => of_resource(&attrs.head),
-        Expr::GetAttr { expr, attr } if is(expr, Var::Context) => of_context(attr),
-        Expr::HasAttr { expr, attrs } if is(expr, Var::Context) => of_context(&attrs.head),
+        Expr::GetAttr { expr, attr } if is(expr, &Var::Resource) => of_resource(attr),
+        Expr::HasAttr { expr, attrs } if is(expr, &Var::Resource) => of_resource(&attrs.head),
+        Expr::GetAttr { expr, attr } if is(expr, &Var::Context) => of_context(attr),
+        Expr::HasAttr { expr, attrs } if is(expr, &Var::Context) => of_context(&attrs.head),
         Expr::GetAttr { expr, .. }
         | Expr::HasAttr { expr, .. }
         | Expr::Like { expr, .. }
         | Expr::UnaryOp { expr, .. } => of_expr(expr),
-        Expr::BinaryOp { op: BinaryOp::In, left, right } if is(left, Var::Resource) => {
+        Expr::BinaryOp { op: BinaryOp::In, left, right } if is(left, &Var::Resource) => {
             of_place(right)
         }
         Expr::BinaryOp { left, right, .. } => of_expr(left).and(of_expr(right)),
-        Expr::Is { expr, in_expr, .. } if is(expr, Var::Resource) => {
+        Expr::Is { expr, in_expr, .. } if is(expr, &Var::Resource) => {
             in_expr.as_deref().map(of_place).unwrap_or_default()
         }
         Expr::Is { expr, in_expr, .. } => {

@@ -111,7 +111,7 @@ impl Policy {
     /// Decides on one use. Whatever goes wrong while deciding is a denial.
     pub fn decide(&self, question: &Question<'_>) -> Verdict {
         let Some((verb, _)) = verbs::find(question.verb) else {
-            return failed(format!("rules know no verb `{}`", question.verb));
+            return failed(&format!("rules know no verb `{}`", question.verb));
         };
         let mentions = self.rules.mentions.get(verb).copied().unwrap_or_default();
         self.cache.verdict(question, verb, mentions, || self.evaluate(question))
@@ -143,7 +143,7 @@ impl Policy {
     /// those that ask for less and those that ask for nothing.
     fn permitted(&self, question: &Question<'_>, permits: &[&RuleFacts]) -> Verdict {
         let Some(first) = permits.first() else {
-            return failed("a permit came from no rule".to_owned());
+            return failed("a permit came from no rule");
         };
         let tier = verbs::find(question.verb).map_or(Tier::Destructive, |(_, tier)| tier);
         let tier = tier.max(question.capability.tier());
@@ -237,7 +237,7 @@ impl Policy {
     }
 }
 
-fn failed(error: String) -> Verdict {
+fn failed(error: &str) -> Verdict {
     tracing::error!(%error, "a use cannot be decided on, so it is a denial");
     Verdict::Deny { rule: Rule::named("policy-error") }
 }

@@ -166,12 +166,12 @@ impl Door {
             listing;
         bounded("label-selector", label_selector.as_deref())?;
         let mut cursor = cursor(continue_.as_deref())?;
-        let places = if is_namespaced {
-            self.namespaces(&cluster, namespace.as_deref(), &kind).await?
-        } else if namespace.is_some() {
-            return Err(invalid(format!("{kind} objects are in no namespace")));
-        } else {
-            vec![None]
+        let places = match (is_namespaced, namespace.as_deref()) {
+            (true, named) => self.namespaces(&cluster, named, &kind).await?,
+            (false, Some(_)) => {
+                return Err(invalid(format!("{kind} objects are in no namespace")));
+            }
+            (false, None) => vec![None],
         };
         let one_named = namespace.is_some();
         let from = cursor.namespace.take();
@@ -191,18 +191,14 @@ impl Door {
             };
             self.check_as("list", &target, is_namespaced).await?;
             let room = limit.saturating_sub(u32::try_from(found.items.len()).unwrap_or(limit));
-            let page = self
-                .port(
-                    &target,
-                    fetch(List {
-                        cluster: cluster.clone(),
-                        namespace: place.clone(),
-                        label_selector: label_selector.clone(),
-                        limit: room,
-                        continue_token: cursor.token.take(),
-                    }),
-                )
-                .await?;
+            let list = List {
+                cluster: cluster.clone(),
+                namespace: place.clone(),
+                label_selector: label_selector.clone(),
+                limit: room,
+                continue_token: cursor.token.take(),
+            };
+            let page = self.port(&target, fetch(list)).await?;
             if one_named && page.items.is_empty() {
                 self.require_namespace(&target).await?;
             }

@@ -21,7 +21,7 @@ use crate::domain::write::{Owner, Plan, Verb, WorkloadRef, WriteTarget};
 pub(super) async fn of(link: &Link, plan: &Plan) -> Result<Progress, CapabilityError> {
     match &plan.target {
         WriteTarget::Workload(target) => Box::pin(of_workload(link, plan.verb, target)).await,
-        WriteTarget::Pod { namespace, .. } => of_pod(link, plan, namespace).await,
+        WriteTarget::Pod { namespace, .. } => Box::pin(of_pod(link, plan, namespace)).await,
         WriteTarget::Node { name, .. } => {
             let takes = if plan.verb == Verb::Cordon { "takes no new pods" } else { "takes pods" };
             Ok(complete(format!("node `{name}` {takes}")))

@@ -16,7 +16,7 @@ use crate::domain::capability::Capability;
 use crate::domain::decision::{Rule, Verdict};
 use crate::domain::grant::Grants;
 use crate::domain::kind;
-use crate::domain::name::ClusterName;
+use crate::domain::name::{ClusterName, Namespace};
 use crate::domain::principal::Principal;
 use crate::domain::scope::Target;
 use crate::governance::guard::Guard;
@@ -169,7 +169,7 @@ fn show(
                 "capability": one.capability.as_str(),
                 "verb": one.verb,
                 "cluster": one.target.cluster.as_str(),
-                "namespace": one.target.namespace.as_ref().map(|name| name.as_str()),
+                "namespace": one.target.namespace.as_ref().map(Namespace::as_str),
                 "kind": one.target.kind,
                 "name": one.target.name,
                 "granted": grants.scope(one.capability).is_some(),
