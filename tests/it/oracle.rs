@@ -138,10 +138,18 @@ pub(crate) struct Above {
 impl Above {
     pub(crate) fn random(dice: &mut Dice) -> Self {
         let grant = [
-            dice.one(&[&["*"][..], &["*"], &["prod"], &["d*", "x"]]),
-            dice.one(&[&["*"][..], &["*"], &["shop"], &["kube-*", "bank"], &["*o*"]]),
+            dice.one(&[&["*"][..], &["*"], &["*"], &["*"], &["prod"], &["d*", "x"]]),
+            dice.one(&[
+                &["*"][..],
+                &["*"],
+                &["*"],
+                &["*"],
+                &["shop"],
+                &["kube-*", "bank"],
+                &["*o*"],
+            ]),
             dice.one(&[&["*"][..], &["*"], &["Pod", "Secret"], &["*.cert-manager.io", "N*"]]),
-            dice.one(&[&["*"][..], &["*"], &["web-*"], &["*-0", "shop"]]),
+            dice.one(&[&["*"][..], &["*"], &["*"], &["*"], &["web-*"], &["*-0", "shop"]]),
         ];
         Self {
             read_only: dice.once_in(4),
@@ -502,7 +510,11 @@ impl Test {
 
 impl Policy {
     pub(crate) fn random(dice: &mut Dice) -> Self {
-        let rules = (0..dice.below(7)).map(|_| Rule::random(dice)).collect();
+        let mut rules: Vec<Rule> = (0..dice.below(6)).map(|_| Rule::random(dice)).collect();
+        // Most operators permit something to everybody, or all the rest would be about nothing.
+        if !dice.once_in(6) {
+            rules.push(Rule::broad(dice));
+        }
         Self { rules, approvals_required: dice.once_in(2) }
     }
 
@@ -548,6 +560,20 @@ impl Policy {
 }
 
 impl Rule {
+    /// A permit without conditions: of everything, or of writes, with or without a person.
+    fn broad(dice: &mut Dice) -> Self {
+        let writes = dice.once_in(2);
+        Self {
+            permits: true,
+            who: Who::Anybody,
+            actions: writes.then(|| vec!["write"]),
+            place: Place::Anywhere,
+            when: None,
+            unless: None,
+            asks: writes.then(|| (1, false, WAITS_S)),
+        }
+    }
+
     fn random(dice: &mut Dice) -> Self {
         const ACTIONS: [&str; 6] =
             ["read", "write", "reversible", "destructive", "write", "reversible"];
