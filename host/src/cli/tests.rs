@@ -1,4 +1,5 @@
 mod audit;
+mod policy;
 
 use clap::{CommandFactory, Parser};
 use expect_test::{Expect, expect};

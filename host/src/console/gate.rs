@@ -170,7 +170,9 @@ mod tests {
     fn only_our_own_pages_change_anything() {
         let get = Method::GET;
         let post = Method::POST;
-        let table: [(&Method, &str, &[(&str, &str)], Result<(), Stranger>); 19] = [
+        type Row<'a> =
+            (&'a Method, &'a str, &'a [(&'a str, &'a str)], Result<(), Stranger>);
+        let table: [Row<'_>; 19] = [
             (&get, "127.0.0.1:9", &[], Ok(())),
             (&get, "localhost:9", &[("sec-fetch-site", "none")], Ok(())),
             (&get, "[::1]:9", &[("sec-fetch-site", "same-origin")], Ok(())),

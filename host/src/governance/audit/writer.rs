@@ -43,7 +43,7 @@ const SLOW_FOR: Duration = Duration::from_secs(1);
 
 /// Records and time between two checkpoints.
 const CHECKPOINT_RECORDS: u64 = 1_000;
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
 
 /// Records that one listener may be behind. Whoever is further behind loses the oldest, and is told
 /// how many.

@@ -221,6 +221,7 @@ fn places_and_names_are_judged_where_rules_speak_of_them() {
 
 #[test]
 fn a_tool_that_can_do_nothing_for_a_caller_is_not_offered() {
+    use Capability::{KubernetesRead, KubernetesRestart, KubernetesScale, Progress};
     let policy = policy(
         r#"permit (principal, action in Action::"read", resource);
            @approval("required")
@@ -234,7 +235,6 @@ fn a_tool_that_can_do_nothing_for_a_caller_is_not_offered() {
         policy.may(who, &uses.iter().copied().collect()).map_err(|rule| rule.to_string())
     };
     let (alice, bob) = (alice(), Principal::local("bob"));
-    use Capability::{KubernetesRead, KubernetesRestart, KubernetesScale, Progress};
     assert_eq!(may(&alice, &[KubernetesRead, KubernetesRestart]), Ok(()));
     assert_eq!(may(&alice, &[KubernetesScale]), Err("no-scaling:5".to_owned()));
     assert_eq!(may(&bob, &[KubernetesRead, KubernetesRestart]), Err("no-rule".to_owned()));
