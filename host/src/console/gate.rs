@@ -168,10 +168,9 @@ mod tests {
 
     #[test]
     fn only_our_own_pages_change_anything() {
+        type Row<'a> = (&'a Method, &'a str, &'a [(&'a str, &'a str)], Result<(), Stranger>);
         let get = Method::GET;
         let post = Method::POST;
-        type Row<'a> =
-            (&'a Method, &'a str, &'a [(&'a str, &'a str)], Result<(), Stranger>);
         let table: [Row<'_>; 19] = [
             (&get, "127.0.0.1:9", &[], Ok(())),
             (&get, "localhost:9", &[("sec-fetch-site", "none")], Ok(())),

@@ -311,7 +311,19 @@ impl Verifier {
                     known.is_closed = checkpoint.closing;
                 });
             }
-            _ => {}
+            Stage::Opened(_)
+            | Stage::Continued { .. }
+            | Stage::Received(_)
+            | Stage::Admitted { .. }
+            | Stage::Refused(_)
+            | Stage::Used(_)
+            | Stage::Request { .. }
+            | Stage::Intent(_)
+            | Stage::Effect { .. }
+            | Stage::ApprovalRequested(_)
+            | Stage::ApprovalDecided { .. }
+            | Stage::Completed(_)
+            | Stage::Abandoned => {}
         }
     }
 

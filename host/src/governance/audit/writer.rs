@@ -126,6 +126,7 @@ impl Queue {
 
 /// What the thread is to do.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four things that may be asked at once")]
 struct Orders {
     write: bool,
     sync: bool,
@@ -387,7 +388,7 @@ impl Shared {
             self.at_ledger(Ledger::suspect);
         }
         for waiting in waiting {
-            let result = synced.as_ref().map(|()| ()).map_err(|e| AuditError::Write(e.to_string()));
+            let result = synced.as_ref().copied().map_err(|e| AuditError::Write(e.to_string()));
             let _ = waiting.send(result); // Whoever gave up waiting was told no.
         }
         for number in doomed.into_iter().filter(|_| synced.is_ok()) {

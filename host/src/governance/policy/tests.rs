@@ -54,7 +54,7 @@ fn decide(policy: &Policy, asked: &str) -> String {
     decide_at(policy, &alice(), asked, "2026-11-21T09:00:00Z")
 }
 
-fn table(policy: &Policy, asked: &[&str], expected: Expect) {
+fn table(policy: &Policy, asked: &[&str], expected: &Expect) {
     let lines: Vec<String> =
         asked.iter().map(|asked| format!("{asked:<36} {}\n", decide(policy, asked))).collect();
     expected.assert_eq(&lines.concat());
@@ -80,7 +80,7 @@ fn the_shipped_rules() {
     table(
         &Policy::shipped(APPROVALS).unwrap(),
         &ASKED,
-        expect![[r#"
+        &expect![[r#"
         get shop/Pod/web-1                   allow reads-are-allowed:9
         list */Pod/*                         allow reads-are-allowed:9
         list */Node/*                        allow reads-are-allowed:9
@@ -103,7 +103,7 @@ fn the_shipped_rules_where_approvals_are_not_required() {
     table(
         &Policy::shipped(approvals).unwrap(),
         &ASKED,
-        expect![[r#"
+        &expect![[r#"
         get shop/Pod/web-1                   allow reads-are-allowed:9
         list */Pod/*                         allow reads-are-allowed:9
         list */Node/*                        allow reads-are-allowed:9
@@ -243,7 +243,7 @@ fn a_tool_that_can_do_nothing_for_a_caller_is_not_offered() {
     assert_eq!(may(&bob, &[]), Ok(()));
 }
 
-fn wrong(text: &str, expected: Expect) {
+fn wrong(text: &str, expected: &Expect) {
     let error = Policy::parse(text, "`test.cedar`", APPROVALS).unwrap_err();
     expected.assert_eq(&error.to_string());
 }
@@ -252,7 +252,7 @@ fn wrong(text: &str, expected: Expect) {
 fn problems_are_told_with_their_lines() {
     wrong(
         "permit (principal, action, resource)\nwhen { resource.name == };\n",
-        expect![[r#"
+        &expect![[r#"
         the policy `test.cedar` has 1 problem
 
         line 2: unexpected token `}`"#]],
@@ -268,7 +268,7 @@ fn problems_are_told_with_their_lines() {
            @id("b") permit (principal, action, resource);
            @approval("required") permit (principal, action, resource);
            permit (principal, action, resource) when { context.tier == "x" && false };"#,
-        expect![[r#"
+        &expect![[r#"
             the policy `test.cedar` has 11 problems
 
             line 1: policy is impossible: the policy expression evaluates to false for all valid requests
@@ -302,7 +302,7 @@ fn problems_are_told_with_their_lines() {
     );
     wrong(
         "permit (principal == ?principal, action, resource);",
-        expect![[r#"
+        &expect![[r#"
         the policy `test.cedar` has 1 problem
 
         a rule is a template: it has `?principal` or `?resource`
@@ -314,7 +314,7 @@ fn problems_are_told_with_their_lines() {
             "(".repeat(40),
             ")".repeat(40)
         ),
-        expect![[r#"
+        &expect![[r#"
             the policy `test.cedar` has 1 problem
 
             brackets are nested more than 32 deep

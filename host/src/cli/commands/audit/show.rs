@@ -202,7 +202,16 @@ impl<'a> Selection<'a> {
                     self.approved.insert(call.clone());
                 }
             }
-            _ => {}
+            Stage::Opened(_)
+            | Stage::Continued { .. }
+            | Stage::Torn { .. }
+            | Stage::Checkpoint(_)
+            | Stage::Admitted { .. }
+            | Stage::Refused(_)
+            | Stage::Used(_)
+            | Stage::Request { .. }
+            | Stage::Completed(_)
+            | Stage::Abandoned => {}
         }
     }
 
@@ -280,6 +289,16 @@ fn is_beside_the_point(stage: &Stage, selection: &Selection<'_>) -> bool {
     match stage {
         Stage::Request { .. } => selection.filter.call.is_none(),
         Stage::Opened(_) | Stage::Continued { .. } | Stage::Checkpoint(_) => true,
-        _ => false,
+        Stage::Torn { .. }
+        | Stage::Received(_)
+        | Stage::Admitted { .. }
+        | Stage::Refused(_)
+        | Stage::Used(_)
+        | Stage::Intent(_)
+        | Stage::Effect { .. }
+        | Stage::ApprovalRequested(_)
+        | Stage::ApprovalDecided { .. }
+        | Stage::Completed(_)
+        | Stage::Abandoned => false,
     }
 }

@@ -197,5 +197,8 @@ fn what_is_no_log_at_all_is_found_and_breaks_nothing() {
         assert!(verifier.finish().n_findings > 0);
     }
     let nobody = Path::new("/nonexistent");
-    assert!(super::super::files::verify(nobody, Default::default(), &mut |_, _| ()).is_err());
+    assert!(
+        super::super::files::verify(nobody, super::super::files::Trust::default(), &mut |_, _| ())
+            .is_err()
+    );
 }
