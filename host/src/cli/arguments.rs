@@ -248,12 +248,12 @@ mod tests {
                 "loop=7",
             ],
             &expect![[
-                r#"{"free":"7","kind":"Pod","labels":{"a":"b"},"loop":"7","namespace":"123","previous":true,"ratio":0.5,"since":60,"tail_lines":50}"#
+                r#"{"namespace":"123","tail_lines":50,"ratio":0.5,"previous":true,"labels":{"a":"b"},"kind":"Pod","since":60,"free":"7","loop":"7"}"#
             ]],
         );
         check(
             &["ratio=null", "since=null", "namespace=a=b", "kind="],
-            &expect![[r#"{"kind":"","namespace":"a=b","ratio":null,"since":null}"#]],
+            &expect![[r#"{"ratio":null,"since":null,"namespace":"a=b","kind":""}"#]],
         );
     }
 
@@ -261,11 +261,11 @@ mod tests {
     fn a_list_is_json_or_said_item_by_item() {
         check(
             &["names=[\"a\",\"b\"]", "codes=1"],
-            &expect![[r#"{"codes":[1],"names":["a","b"]}"#]],
+            &expect![[r#"{"names":["a","b"],"codes":[1]}"#]],
         );
         check(
             &["names=a", "codes=1", "names=b", "codes=2"],
-            &expect![[r#"{"codes":[1,2],"names":["a","b"]}"#]],
+            &expect![[r#"{"names":["a","b"],"codes":[1,2]}"#]],
         );
         check(
             &["codes=1", "codes=x"],
@@ -295,7 +295,7 @@ mod tests {
                 the tool takes no argument `tail_line`
                   hint: did you mean `tail_lines`?
                 the tool takes no argument `zzz`
-                  hint: it takes `codes`, `free`, `kind`, `labels`, `loop`, `names`, `namespace`, `previous`, `ratio`, `since`, `tail_lines`
+                  hint: it takes `namespace`, `tail_lines`, `ratio`, `previous`, `names`, `codes`, `labels`, `kind`, `since`, `free`, `loop`
                 the argument `since` wants `integer`, `null`; `1.5` is none
                   hint: write it in JSON: `--arg 'since=20'`
                 the argument `previous` wants `boolean`; `yes` is none
@@ -305,7 +305,7 @@ mod tests {
                 the argument `namespace` is given 2 times
                   hint: say it once: it is no list
                 the tool takes no argument `\u{1b}[2J`
-                  hint: it takes `codes`, `free`, `kind`, `labels`, `loop`, `names`, `namespace`, `previous`, `ratio`, `since`, `tail_lines`"#]],
+                  hint: it takes `namespace`, `tail_lines`, `ratio`, `previous`, `names`, `codes`, `labels`, `kind`, `since`, `free`, `loop`"#]],
         );
     }
 

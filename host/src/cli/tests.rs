@@ -273,7 +273,7 @@ fn help_of_inspect() {
 fn help_of_approvals() {
     check_help(
         &["approvals"],
-        &expect![[r"
+        &expect![[r#"
             Answer the writes that wait for a person.
 
             An approval shows a typed request: which object, what changes, who asks, and until when the answer
@@ -285,6 +285,7 @@ fn help_of_approvals() {
             Commands:
               list     List what waits for an answer
               show     Show what exactly would be done, and who asks
+              watch    Show each request as it comes, and what becomes of it, until interrupted
               approve  Say yes: the host does what is shown, once
               deny     Say no
 
@@ -294,9 +295,10 @@ fn help_of_approvals() {
 
             Examples:
               toolgate approvals list
+              toolgate approvals watch --json
               toolgate approvals show 7q2m9xk4
               toolgate approvals approve 7q2m9xk4 --reason 'incident 4711'
-              toolgate approvals deny 7q2m9xk4 --reason 'wait for the rollout'"]],
+              toolgate approvals deny 7q2m9xk4 --reason 'wait for the rollout'"#]],
     );
     check_help(
         &["approvals", "approve"],

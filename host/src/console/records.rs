@@ -121,7 +121,8 @@ fn files(dir: &Dir) -> io::Result<Vec<Log>> {
     for entry in dir.entries()? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') || Path::new(&name).extension() != Some("jsonl".as_ref()) {
+        // Checkpoints lie in the folder too, and are in the log as well.
+        if !name.starts_with("audit") || Path::new(&name).extension() != Some("jsonl".as_ref()) {
             continue;
         }
         let metadata = entry.metadata()?;
@@ -197,8 +198,8 @@ mod tests {
 
     fn record(seq: u64) -> String {
         format!(
-            "{{\"schema\":\"s\",\"instance\":\"i\",\"seq\":{seq},\"at\":\"2026-01-01T00:00:{seq:02}Z\",\
-             \"call\":\"c{seq}\",\"stage\":\"abandoned\"}}\n"
+            "{{\"schema\":\"s\",\"instance\":\"i\",\"seq\":{seq},\"prev\":\"p\",\"at\":\"2026-01-01T00:00:{seq:02}Z\",\
+             \"call\":\"c{seq}\",\"stage\":\"abandoned\",\"hash\":\"h\"}}\n"
         )
     }
 
