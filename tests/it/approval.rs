@@ -163,7 +163,7 @@ async fn who_asked_reads_what_became_of_it_and_nobody_else_does() {
         "replicas": 3, "revision": null, "cluster": "demo", "kind": "Deployment",
         "namespace": "shop", "name": "frontend", "requested": own.request.requested,
         "expires": own.request.expires, "answers": [], "outcome": null,
-        "needs": {"rule": "writes-need-approval", "approvers": 1, "missing": 1,
+        "needs": {"rule": "writes-need-approval:15", "approvers": 1, "missing": 1,
                   "reason_required": false, "you_may_approve": true},
     });
     assert_eq!(told, expected);

@@ -201,11 +201,11 @@ fn what_a_component_could_do() {
         IMPORTS                                      FUNCTIONS  IN WORDS
         toolgate:plugin/types@0.1.0                             shared words of the contract; no authority
         toolgate:plugin/writes@0.1.0                            shared words of the contract; no authority
-        toolgate:plugin/kubernetes-restart@0.1.0     request    may request a rolling restart of a workload, if granted (reversible)
-        toolgate:plugin/kubernetes-scale@0.1.0       request    may request another number of replicas, if granted (reversible)
-        toolgate:plugin/kubernetes-rollback@0.1.0    request    may request that a workload goes back to an older revision, if granted (reversible)
-        toolgate:plugin/kubernetes-pause@0.1.0       request    may request that rollouts of a deployment are held or go on, if granted (reversible)
-        toolgate:plugin/kubernetes-delete-pod@0.1.0  request    may request the deletion of a pod, if granted (destructive)
+        toolgate:plugin/kubernetes-restart@0.1.0     follow     may request a rolling restart of a workload, if granted (reversible)
+        toolgate:plugin/kubernetes-scale@0.1.0       follow     may request another number of replicas, if granted (reversible)
+        toolgate:plugin/kubernetes-rollback@0.1.0    follow     may request that a workload goes back to an older revision, if granted (reversible)
+        toolgate:plugin/kubernetes-pause@0.1.0       follow     may request that rollouts of a deployment are held or go on, if granted (reversible)
+        toolgate:plugin/kubernetes-delete-pod@0.1.0  follow     may request the deletion of a pod, if granted (destructive)
         --- exit code 0
 
         $ toolgate inspect http.wasm

@@ -92,6 +92,7 @@ fn an_investigation_ends_with_a_restart_that_a_person_approved() {
     let trail = trail(&home, &looks);
     let recorded = trail.iter().map(|found| format!("{}\n", line(&found.stage)));
     expect![[r#"
+        opened
         received  ada@os list_failing_pods {"namespace":"shop"}
         admitted  pods (read)
         used      kubernetes-read list demo:Pod:shop/* allowed
@@ -104,39 +105,39 @@ fn an_investigation_ends_with_a_restart_that_a_person_approved() {
         admitted  logs (read)
         used      kubernetes-logs get-log demo:Pod:shop/checkout-7d9f8b6c54-qp7rj allowed
         completed output
-        received  ada@os restart_deployment {"deployment_name":"ledger","namespace":"payments"}
+        received  ada@os restart_deployment {"namespace":"payments","deployment_name":"ledger"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:payments/ledger denied
         completed tool-error: not found: Deployment `ledger` not found in namespace `payments` of cluster `demo`, or not granted
-        received  ada@os list_deployments {"label_selector":"app=checkout","namespace":"shop"}
+        received  ada@os list_deployments {"namespace":"shop","label_selector":"app=checkout"}
         admitted  workloads (read)
         used      kubernetes-read list demo:Deployment:shop/* allowed
         completed output
-        received  ada@os restart_deployment {"deployment_name":"checkout","namespace":"shop","reason":"it is out of memory"}
+        received  ada@os restart_deployment {"namespace":"shop","deployment_name":"checkout","reason":"it is out of memory"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:shop/checkout allowed
         approval-requested restart demo:Deployment:shop/checkout for ada@os
         completed output
-        received  ada@os restart_deployment {"deployment_name":"checkout","namespace":"shop","reason":"it is out of memory"}
+        received  ada@os restart_deployment {"namespace":"shop","deployment_name":"checkout","reason":"it is out of memory"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:shop/checkout allowed
         completed output
-        received  ada@os restart_deployment {"deployment_name":"checkout","namespace":"shop","reason":"it is out of memory"}
+        received  ada@os restart_deployment {"namespace":"shop","deployment_name":"checkout","reason":"it is out of memory"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:shop/checkout allowed
         completed output
-        received  ada@os restart_deployment {"deployment_name":"checkout","namespace":"shop","reason":"it is out of memory"}
+        received  ada@os restart_deployment {"namespace":"shop","deployment_name":"checkout","reason":"it is out of memory"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:shop/checkout allowed
         completed output
-        received  ada@os list_deployments {"label_selector":"app=checkout","namespace":"shop"}
+        received  ada@os list_deployments {"namespace":"shop","label_selector":"app=checkout"}
         admitted  workloads (read)
         used      kubernetes-read list demo:Deployment:shop/* allowed
         completed output
         approval-decided restart demo:Deployment:shop/checkout for ada@os approved by ada@os customers cannot pay
         intent    restart demo:Deployment:shop/checkout for ada@os
         effect    restart demo:Deployment:shop/checkout for ada@os done
-        received  ada@os restart_deployment {"deployment_name":"checkout","namespace":"shop","reason":"it is out of memory"}
+        received  ada@os restart_deployment {"namespace":"shop","deployment_name":"checkout","reason":"it is out of memory"}
         admitted  remediation (reversible)
         used      kubernetes-restart restart demo:Deployment:shop/checkout allowed
         completed output
@@ -144,10 +145,11 @@ fn an_investigation_ends_with_a_restart_that_a_person_approved() {
         admitted  pods (read)
         used      kubernetes-read list demo:Pod:shop/* allowed
         completed output
-        received  ada@os list_pods {"label_selector":"app=checkout","namespace":"shop"}
+        received  ada@os list_pods {"namespace":"shop","label_selector":"app=checkout"}
         admitted  pods (read)
         used      kubernetes-read list demo:Pod:shop/* allowed
         completed output
+        checkpoint
     "#]].assert_eq(&home.tame(&recorded.collect::<String>()));
     let asked = trail.iter().find(|l| matches!(l.stage, Stage::ApprovalRequested(_))).unwrap();
     for stage in ["approval-decided", "intent", "effect"] {

@@ -293,9 +293,9 @@ async fn history_tells_what_each_revision_changed() {
         expect![[r#"
             > {"do":"history","namespace":"shop","name":"checkout"}
             7 current=true replicas=Some(3) registry.example/shop/checkout:v2.14.0 Some("release checkout v2.14.0")
-              spec.template.spec.containers[0].image: Some("registry.example/shop/checkout:v2.13.2") -> Some("registry.example/shop/checkout:v2.14.0")
               spec.template.spec.containers[0].env[CART_CACHE].name: None -> Some("CART_CACHE")
               spec.template.spec.containers[0].env[CART_CACHE].value: None -> Some("(a text of 9 bytes)")
+              spec.template.spec.containers[0].image: Some("registry.example/shop/checkout:v2.13.2") -> Some("registry.example/shop/checkout:v2.14.0")
             6 current=false replicas=Some(0) registry.example/shop/checkout:v2.13.2 Some("release checkout v2.13.2")
 
             > {"do":"history","namespace":"shop","name":"nothing"}

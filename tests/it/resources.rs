@@ -132,131 +132,14 @@ async fn tells_a_caller_what_it_may_do_and_no_more() {
     let told: Value = serde_json::from_str(told.strip_prefix("content: ").unwrap()).unwrap();
     expect![[r#"
         {
+          "principal": "eve@os",
           "mode": {
+            "read_only": true,
             "dry_run": false,
             "namespaces": [
               "*"
-            ],
-            "read_only": true
+            ]
           },
-          "plugins": [
-            {
-              "capabilities": {
-                "kubernetes-events": {
-                  "clusters": [
-                    "blue"
-                  ],
-                  "kinds": [
-                    "*"
-                  ],
-                  "names": [
-                    "*"
-                  ],
-                  "namespaces": [
-                    "shop"
-                  ],
-                  "tier": "read"
-                },
-                "kubernetes-read": {
-                  "clusters": [
-                    "blue"
-                  ],
-                  "kinds": [
-                    "Pod"
-                  ],
-                  "names": [
-                    "*"
-                  ],
-                  "namespaces": [
-                    "shop"
-                  ],
-                  "tier": "read"
-                }
-              },
-              "name": "pods"
-            },
-            {
-              "capabilities": {
-                "kubernetes-delete-pod": {
-                  "clusters": [
-                    "blue"
-                  ],
-                  "kinds": [
-                    "*"
-                  ],
-                  "names": [
-                    "*"
-                  ],
-                  "namespaces": [
-                    "shop"
-                  ],
-                  "tier": "destructive"
-                },
-                "kubernetes-pause": {
-                  "clusters": [
-                    "blue"
-                  ],
-                  "kinds": [
-                    "*"
-                  ],
-                  "names": [
-                    "*"
-                  ],
-                  "namespaces": [
-                    "shop"
-                  ],
-                  "tier": "reversible"
-                },
-                "kubernetes-restart": {
-                  "clusters": [
-                    "blue"
-                  ],
-                  "kinds": [
-                    "*"
-                  ],
-                  "names": [
-                    "*"
-                  ],
-                  "namespaces": [
-                    "shop"
-                  ],
-                  "tier": "reversible"
-                },
-                "kubernetes-rollback": {
-                  "clusters": [
-                    "blue"
-                  ],
-                  "kinds": [
-                    "*"
-                  ],
-                  "names": [
-                    "*"
-                  ],
-                  "namespaces": [
-                    "shop"
-                  ],
-                  "tier": "reversible"
-                },
-                "kubernetes-scale": {
-                  "clusters": [
-                    "blue"
-                  ],
-                  "kinds": [
-                    "*"
-                  ],
-                  "names": [
-                    "*"
-                  ],
-                  "namespaces": [
-                    "shop"
-                  ],
-                  "tier": "reversible"
-                }
-              },
-              "name": "remediation"
-            }
-          ],
-          "principal": "eve@os",
           "tools": [
             {
               "name": "describe_pod",
@@ -277,6 +160,123 @@ async fn tells_a_caller_what_it_may_do_and_no_more() {
               "name": "list_pods",
               "plugin": "pods",
               "tier": "read"
+            }
+          ],
+          "plugins": [
+            {
+              "name": "pods",
+              "capabilities": {
+                "kubernetes-events": {
+                  "tier": "read",
+                  "clusters": [
+                    "blue"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ]
+                },
+                "kubernetes-read": {
+                  "tier": "read",
+                  "clusters": [
+                    "blue"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "kinds": [
+                    "Pod"
+                  ],
+                  "names": [
+                    "*"
+                  ]
+                }
+              }
+            },
+            {
+              "name": "remediation",
+              "capabilities": {
+                "kubernetes-restart": {
+                  "tier": "reversible",
+                  "clusters": [
+                    "blue"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ]
+                },
+                "kubernetes-scale": {
+                  "tier": "reversible",
+                  "clusters": [
+                    "blue"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ]
+                },
+                "kubernetes-rollback": {
+                  "tier": "reversible",
+                  "clusters": [
+                    "blue"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ]
+                },
+                "kubernetes-pause": {
+                  "tier": "reversible",
+                  "clusters": [
+                    "blue"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ]
+                },
+                "kubernetes-delete-pod": {
+                  "tier": "destructive",
+                  "clusters": [
+                    "blue"
+                  ],
+                  "namespaces": [
+                    "shop"
+                  ],
+                  "kinds": [
+                    "*"
+                  ],
+                  "names": [
+                    "*"
+                  ]
+                }
+              }
             }
           ]
         }"#]]
