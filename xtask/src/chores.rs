@@ -213,6 +213,8 @@ impl House {
             return Ok(());
         }
         let step = steps.begin("dependency rules: licences, sources, bans");
+        // It reads the crates of other systems too, which no build here has fetched.
+        process::run(&mut self.cargo(&["fetch", "--locked"]))?;
         // Advisories need their database from the network, and change without any change here.
         let arguments = ["deny", "--offline", "check", "bans", "licenses", "sources"];
         process::run(&mut self.cargo(&arguments))?;
