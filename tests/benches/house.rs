@@ -72,7 +72,7 @@ impl InstantHouse {
                 writes: backend.clone(),
                 clock,
                 mode: mode.clone(),
-                policy: policy,
+                policy: Arc::clone(&policy),
                 clusters: vec![CLUSTER.parse()?],
                 default_cluster: Some(CLUSTER.parse()?),
                 io: tokio::runtime::Handle::current(),

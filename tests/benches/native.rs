@@ -62,7 +62,7 @@ pub(crate) async fn get_pod_logs(
         "lines_read": lines.len(),
         "truncated": truncated,
         "secrets_redacted": safe.redacted,
-        "characters_removed": safe.removed,
+        "characters_removed": safe.removed.total(),
         "first": times.first(),
         "last": times.last(),
     });

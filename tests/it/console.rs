@@ -305,6 +305,9 @@ fn a_code_signs_in_once_and_guessing_has_to_wait() {
     assert!(wait.header("retry-after").unwrap().parse::<u64>().unwrap() <= 7);
 }
 
+/// The answer's code, headers of the request, and its form.
+type Case<'a> = (u16, &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn pages_and_forms_of_others_change_nothing() {
     let served = Served::start("");
@@ -315,7 +318,7 @@ fn pages_and_forms_of_others_change_nothing() {
     let form = format!("{}&answer=approve", operator.form(&page));
     let own = format!("http://{}", operator.address);
     let ask = |headers: &[(&str, &str)], form: &str| operator.ask("POST", &path, headers, form);
-    let cases: [(u16, &[(&str, &str)], &str); 12] = [
+    let cases: [Case<'_>; 12] = [
         (403, &[], &form),
         (403, &[("Origin", "https://evil.example")], &form),
         (403, &[("Origin", "http://127.0.0.1:1")], &form),

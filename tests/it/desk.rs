@@ -369,7 +369,12 @@ impl Expected {
         match self.status(now) {
             Status::Pending if approve => !self.yes.contains_key(who) && self.counts(who),
             Status::Pending | Status::Approved => !approve,
-            _ => false,
+            Status::Executing
+            | Status::Denied
+            | Status::Executed
+            | Status::Failed
+            | Status::Expired
+            | Status::Interrupted => false,
         }
     }
 }

@@ -408,6 +408,7 @@ impl Test {
         })
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others speak of something else")]
     fn speaks_of_namespaces(&self) -> bool {
         match self {
             Self::Namespace(_) | Self::NamespaceLike(_) => true,
@@ -507,9 +508,9 @@ impl Policy {
         for rule in &self.rules {
             if let Some((people, reason, wait)) = rule.asks {
                 let reason = if reason { " @reason(\"required\")" } else { "" };
-                let _ = write!(
+                let _ = writeln!(
                     text,
-                    "@approval(\"required\") @approvers(\"{people}\"){reason} @expires(\"{wait}s\")\n"
+                    "@approval(\"required\") @approvers(\"{people}\"){reason} @expires(\"{wait}s\")"
                 );
             }
             let who = match rule.who {
@@ -553,7 +554,7 @@ impl Rule {
             place: Place::Anywhere,
             when: None,
             unless: None,
-            asks: writes.then(|| (1, false, WAITS_S)),
+            asks: writes.then_some((1, false, WAITS_S)),
         }
     }
 
@@ -572,11 +573,11 @@ impl Rule {
             _ => Some(vec![dice.one(&VERBS).0, dice.one(&ACTIONS)]),
         };
         let permits = !dice.once_in(4);
-        let is_write = |action: &&str| {
+        let is_write = |action: &str| {
             (0..VERBS.len()).all(|verb| !covers(action, verb) || VERBS[verb].1 != "read")
         };
         let may_ask =
-            permits && actions.as_ref().is_some_and(|all| all.iter().all(|a| is_write(&a)));
+            permits && actions.as_ref().is_some_and(|all| all.iter().all(|a| is_write(a)));
         let place = if dice.once_in(3) { Place::random(dice) } else { Place::Anywhere };
         Self {
             permits,

@@ -112,11 +112,9 @@ async fn invariant_02_rules_hold_for_what_a_list_finds() {
     let failing = house.ask("alice", "list_failing_pods", json!({})).await;
     assert!(!failing.contains("checkout-"), "{failing}");
     let listed = house.record().settled().await;
-    let listed = listed.iter().filter_map(|line| match &line.stage {
-        toolgate::governance::audit::Stage::Used(used) if used.verb == "list" => {
-            used.target.namespace.clone()
-        }
-        _ => None,
+    let listed = listed.iter().filter_map(|line| {
+        let toolgate::governance::audit::Stage::Used(used) = &line.stage else { return None };
+        (used.verb == "list").then(|| used.target.namespace.clone()).flatten()
     });
     let listed: Vec<String> = listed.collect();
     assert!(listed.iter().any(|place| place == "shop"), "{listed:?}");

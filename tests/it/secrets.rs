@@ -183,9 +183,9 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());
         if entry.path().is_dir() {
-            copy(&entry.path(), &to)
+            copy(&entry.path(), &to);
         } else {
-            std::fs::copy(entry.path(), to).map(|_| ()).unwrap()
+            std::fs::copy(entry.path(), to).map(|_| ()).unwrap();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A browser that is driven over WebDriver: the little of the protocol that the tests of the console
+//! A browser that is driven over `WebDriver`: the little of the protocol that the tests of the console
 //! need.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -13,7 +13,7 @@ use toolgate_tests::target_dir;
 
 use crate::program::{ANSWERED_WITHIN, Running};
 
-/// What WebDriver calls keys that are no letters.
+/// What `WebDriver` calls keys that are no letters.
 pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
 

@@ -124,7 +124,10 @@ async fn what_was_executed_is_followed_to_its_end_in_one_call() {
     assert_eq!(writes(&house), ["PATCH /apis/apps/v1/namespaces/shop/deployments/frontend"]);
     let said = std::mem::take(&mut *said.0.lock().unwrap());
     assert!(said.len() > 1, "how far it is, and that it is done: {said:?}");
-    assert!(said.iter().map(|(done, _)| *done).eq(1..=said.len() as u32), "{said:?}");
+    assert!(
+        said.iter().map(|(done, _)| *done).eq(1..=u32::try_from(said.len()).unwrap()),
+        "{said:?}"
+    );
     assert!(said.iter().all(|(_, text)| text.starts_with("restart of Deployment `frontend`: ")));
 }
 

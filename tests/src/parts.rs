@@ -62,7 +62,9 @@ impl Part {
             let capability: Capability = name.parse().expect("a manifest asks for what there is");
             capability.needs_grant().then_some(capability)
         });
-        asked.map(|name| format!("[grants.{}.{name}]\n{reach}\n", self.name)).collect()
+        let grants: Vec<_> =
+            asked.map(|name| format!("[grants.{}.{name}]\n{reach}\n", self.name)).collect();
+        grants.concat()
     }
 
     /// Lays the files out as the host looks for them.
