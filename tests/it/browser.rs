@@ -130,7 +130,7 @@ fn an_approval_goes_from_request_to_rollout_by_keyboard_alone() {
     let arguments = json!({"namespace": "shop", "deployment_name": "checkout"});
     let answer = served.call("suite", "restart_deployment", arguments);
     assert!(answer.contains("\"outcome\":\"performed\""), "{answer}");
-    assert!(answer.contains("rollout"), "{answer}");
+    assert!(answer.contains("all 3 replicas are up to date"), "{answer}");
 }
 
 #[test]

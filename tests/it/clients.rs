@@ -276,7 +276,8 @@ fn check_offers(mode: (&str, &str, Option<&str>), http: bool) {
         listed.map(|one| one[key].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names("prompts", "name").len(), 6);
-    assert_eq!(names("resources", "uri"), ["toolgate://clusters", "toolgate://permissions"]);
+    let own = ["toolgate://approvals", "toolgate://clusters", "toolgate://permissions"];
+    assert_eq!(names("resources", "uri"), own);
     assert!(names("templates", "uriTemplate").contains(&pods.to_owned()));
     let text = seen["written"][0]["messages"][0]["content"]["text"].as_str().unwrap();
     assert!(text.starts_with("Restart deployment `checkout` safely."), "{text}");
