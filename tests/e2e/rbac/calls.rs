@@ -71,8 +71,10 @@ impl Client<'_> {
         // A controller that writes the object's status at the same moment is a change as well.
         let changed = async || {
             let result = self.session.call(tool, arguments.clone());
-            let is_changed =
-                result["content"].to_string().contains("so nothing was done; ask again");
+            let said = result["content"].to_string();
+            let is_changed = ["so nothing was done; ask again", "since the plan; ask again"]
+                .iter()
+                .any(|told| said.contains(told));
             (!is_changed).then(|| self.good(tool, &arguments, result))
         };
         let mut done = wait_for("a write that nobody comes before", changed).await;

@@ -163,6 +163,13 @@ async fn a_node_is_cordoned_and_let_in_again() {
         finish(&house, &space, &Write { tool: "cordon_node", arguments }).await;
         let now = spec(&space, ("v1", "Node", &space.name)).await;
         assert_eq!(now["unschedulable"] == true, cordon, "{now}");
+        // The cluster's own controller taints it, and that is a change as well: the next plan waits.
+        wait_for("the taint is that of the node", async || {
+            let now = spec(&space, ("v1", "Node", &space.name)).await;
+            let is_tainted = now["taints"].to_string().contains("node.kubernetes.io/unschedulable");
+            (is_tainted == cordon).then_some(())
+        })
+        .await;
     }
     assert_eq!(changes(&space), ["patch /api/v1/nodes/<space> 200"; 2]);
 }
