@@ -243,7 +243,7 @@ mod tests {
     #[arguments]
     struct Nothing {}
 
-    /// The same where something else in the build has serde_json keep the order of keys.
+    /// The same where something else in the build has `serde_json` keep the order of keys.
     fn sorted(schema: &str) -> Value {
         let mut value: Value = serde_json::from_str(schema).unwrap();
         value.sort_all_objects();
