@@ -7,32 +7,19 @@ use std::net::TcpStream;
 use expect_test::expect;
 use serde_json::json;
 use toolgate::governance::approval::Status;
+use toolgate_tests::grants;
 
 use crate::program::{ANSWERED_WITHIN, Answer, Home, Http, hello};
 
 /// Two plugins, one write that waits, and a console.
-const CONFIG: &str = r#"
-    [console]
-    listen = "127.0.0.1:0"
-    [mode]
-    read_only = false
-    [clusters.demo]
-    demo = true
-    [grants.pods.kubernetes-read]
-    namespaces = ["shop"]
-    [grants.pods.kubernetes-events]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-restart]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-scale]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-rollback]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-pause]
-    namespaces = ["shop"]
-    [grants.remediation.kubernetes-delete-pod]
-    namespaces = ["shop"]
-"#;
+fn config() -> String {
+    let reach = "namespaces = [\"shop\"]";
+    let console = "[console]\nlisten = \"127.0.0.1:0\"\n[mode]\nread_only = false\n\
+                   [clusters.demo]\ndemo = true\n";
+    PLUGINS.iter().fold(console.to_owned(), |text, source| text + &grants(source, reach))
+}
+
+const PLUGINS: [&str; 2] = ["plugins/pods", "plugins/remediation"];
 
 pub(crate) const SERVE: [&str; 4] = ["serve", "--http", "--listen", "127.0.0.1:0"];
 
@@ -49,7 +36,7 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) fn start(more: &str) -> Self {
         let home = Home::new();
-        home.furnish(&["plugins/pods", "plugins/remediation"], &format!("{CONFIG}{more}"));
+        home.furnish(&PLUGINS, &format!("{}{more}", config()));
         let http = Http::start(&home, &SERVE);
         Self { home, http }
     }

@@ -415,7 +415,7 @@ async fn a_dry_run_plans_in_read_only_mode_and_writes_nothing() {
         let asks = request.method == "GET" || request.query.contains("dryRun=All");
         assert!(asks, "{request:?}");
     }
-    assert!(house.operator().answers.pending().unwrap().is_empty());
+    assert!(house.operator().answers.list().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -441,7 +441,7 @@ async fn a_restart_outside_of_its_grant_reaches_neither_cluster_nor_approver() {
         completed tool-error: not found: Deployment `no-such-thing` not found in namespace `payments` of cluster `demo`, or not granted
     "#]].assert_eq(&house.record().text().await);
     assert!(house.cluster("demo").requests().is_empty());
-    assert!(house.operator().answers.pending().unwrap().is_empty());
+    assert!(house.operator().answers.list().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -6,39 +6,28 @@ use std::fmt::Write as _;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use toolgate::wiring::WiringError;
-use toolgate_tests::House;
+use toolgate_tests::{House, grants};
 
 use crate::program::Home;
 
-const GRANTS: &str = r#"
-[mode]
-read_only = false
-[grants.pods.kubernetes-read]
-namespaces = ["*"]
-[grants.pods.kubernetes-events]
-namespaces = ["*"]
-[grants.remediation.kubernetes-restart]
-namespaces = ["*"]
-[grants.remediation.kubernetes-scale]
-namespaces = ["*"]
-[grants.remediation.kubernetes-rollback]
-namespaces = ["*"]
-[grants.remediation.kubernetes-pause]
-namespaces = ["*"]
-[grants.remediation.kubernetes-delete-pod]
-namespaces = ["*"]
-"#;
+const PLUGINS: [&str; 2] = ["plugins/pods", "plugins/remediation"];
+
+/// Writes, and everything that the plugins ask for, everywhere: what is left is the rules'.
+fn granted() -> String {
+    let mode = "[mode]\nread_only = false\n".to_owned();
+    PLUGINS.iter().fold(mode, |text, source| text + &grants(source, "namespaces = [\"*\"]"))
+}
 
 /// A house with these rules, or with those that come with Toolgate.
 async fn house(rules: Option<&str>) -> (House, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = GRANTS.to_owned();
+    let mut config = granted();
     if let Some(rules) = rules {
         let file = folder.path().join("policy.cedar");
         std::fs::write(&file, rules).unwrap();
         let _ = writeln!(config, "[policy]\nfile = {}", json!(file));
     }
-    (House::of(&["plugins/pods", "plugins/remediation"], &config).await, folder)
+    (House::of(&PLUGINS, &config).await, folder)
 }
 
 /// Asks, and shows answers and record: the first line of each answer.
@@ -179,7 +168,7 @@ async fn invariant_02_lists_and_calls_agree_on_what_the_policy_allows() {
 async fn rules_that_do_not_hold_are_no_rules_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.cedar");
-    let config = format!("{GRANTS}\n[policy]\nfile = {}", json!(file));
+    let config = format!("{}\n[policy]\nfile = {}", granted(), json!(file));
     let build = || House::builder().config(&config).try_build();
     let missing = build().await.err().expect("there is no file");
     assert!(matches!(missing, WiringError::UnreadablePolicy { .. }), "{missing}");
@@ -226,9 +215,10 @@ expect = "deny"
 
 fn home() -> Home {
     let home = Home::new();
+    let granted = granted();
     let config =
-        format!("[clusters.demo]\ndemo = true\n{GRANTS}\n[policy]\nfile = \"policy.cedar\"\n");
-    home.furnish(&["plugins/pods", "plugins/remediation"], &config);
+        format!("[clusters.demo]\ndemo = true\n{granted}\n[policy]\nfile = \"policy.cedar\"\n");
+    home.furnish(&PLUGINS, &config);
     home.put("policy.cedar", RULES);
     home.put("cases.toml", CASES);
     home

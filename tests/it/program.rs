@@ -178,6 +178,20 @@ impl Printed {
     }
 }
 
+/// Copies a folder with all that is in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 /// What stands between the lines around untrusted text.
 pub(crate) fn unfenced(text: &str) -> &str {
     let Some((fence, rest)) = text.split_once('\n').filter(|(f, _)| f.starts_with("<untrusted-"))

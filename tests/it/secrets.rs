@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use toolgate_tests::repository;
 use toolgate_tests::secrets::{Planted, Random, STRUCTURES, kinds};
 
-use crate::program::{Home, Pipe};
+use crate::program::{Home, Pipe, copy_folder};
 
 const PLUGINS: [&str; 12] = [
     "plugins/browse",
@@ -177,19 +177,6 @@ impl Planter {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).map(|_| ()).unwrap();
-        }
-    }
-}
-
 /// Every file below a folder.
 fn files(folder: &Path, found: &mut Vec<Vec<u8>>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -264,7 +251,7 @@ fn ask(session: &mut Pipe, n_lines: usize) -> String {
 fn invariant_11_no_planted_secret_is_in_any_byte_that_leaves() {
     let home = Home::new();
     let scenario = home.path().join("scenario");
-    copy(&repository().join("host/scenarios/checkout-oom"), &scenario);
+    copy_folder(&repository().join("host/scenarios/checkout-oom"), &scenario);
     let mut planter = Planter { random: Random::new(11), planted: Vec::new(), objects: Vec::new() };
     let log = planter.log();
     let n_lines = log.lines().filter(|line| line.starts_with("plant-")).count();

@@ -1,6 +1,5 @@
 //! What reaches a client: nothing that a guest or a cluster slipped in.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use expect_test::expect;
@@ -11,7 +10,7 @@ use toolgate::gateway::Tools;
 use toolgate::transport::{REREAD_EVERY, serve_io};
 use toolgate_tests::{House, repository};
 
-use crate::program::unfenced;
+use crate::program::{copy_folder, unfenced};
 
 /// Every line that a client reads of a session in which it calls these tools, by id.
 async fn session(house: &House, calls: &[(&str, Value)]) -> Vec<Value> {
@@ -87,7 +86,7 @@ const HOSTILE: [&str; 5] = [
 #[tokio::test]
 async fn invariant_11_what_a_pod_writes_is_data_and_nothing_else() {
     let scenario = tempfile::tempdir().unwrap();
-    copy(&repository().join("host/scenarios/checkout-oom"), scenario.path());
+    copy_folder(&repository().join("host/scenarios/checkout-oom"), scenario.path());
     let log = scenario.path().join("logs/shop/nightly-report-29384775-w8dzx/report.log");
     std::fs::write(&log, HOSTILE.join("\n") + "\n").unwrap();
     let config = format!(
@@ -118,18 +117,5 @@ async fn invariant_11_what_a_pod_writes_is_data_and_nothing_else() {
     let wire = format!("{answers:?}");
     for hidden in ["hunter2", "AKIAIOSFODNN7", "\\u{1b}", "\\u{202e}", "\\u{2066}", "\\u{e0041}"] {
         assert!(!wire.contains(hidden), "{hidden}: {wire}");
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).unwrap();
-        }
     }
 }
