@@ -4,6 +4,7 @@
 //! It must not measure anything in a way that a user's client could not: calls go through the same
 //! transport, gateway and sandbox as in the program, with the log of records on a real disk.
 
+mod audit;
 mod backend;
 mod calls;
 mod figures;
@@ -24,7 +25,7 @@ use anyhow::{Result, bail};
 use report::{Section, tell};
 
 const USAGE: &str = "\
-cargo xtask bench [--only calls|load|start|redact|policy] [--json] [--quick]
+cargo xtask bench [--only calls|load|start|redact|policy|audit] [--json] [--quick]
   --only PART  measure one part
   --json       print JSON
   --quick      fewer rounds: to see that it works, not to compare";
@@ -62,11 +63,11 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments> {
             "--quick" => arguments.quick = true,
             "--help" | "-h" => arguments.help = true,
             "--only" => match words.next().as_deref() {
-                Some(part @ ("calls" | "load" | "start" | "redact" | "policy")) => {
+                Some(part @ ("calls" | "load" | "start" | "redact" | "policy" | "audit")) => {
                     arguments.only = Some(part.to_owned());
                 }
                 _ => {
-                    bail!("`--only` takes `calls`, `load`, `start`, `redact` or `policy`\n{USAGE}")
+                    bail!("`--only` takes one of the parts\n{USAGE}")
                 }
             },
             _ => bail!("unknown argument `{word}`\n{USAGE}"),
@@ -116,6 +117,10 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Section>> {
     if wanted("policy") {
         tell("measuring verdicts");
         sections.extend(tokio::task::spawn_blocking(move || policy::measure(rounds)).await??);
+    }
+    if wanted("audit") {
+        tell("measuring records");
+        sections.extend(tokio::spawn(audit::measure(rounds)).await??);
     }
     Ok(sections)
 }

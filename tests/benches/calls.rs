@@ -29,14 +29,18 @@ struct Sample {
     cost: Cost,
 }
 
+/// Admission and every record: what is awaited before, within and after the run.
+pub(crate) fn governance(gateway: Duration, cost: &Cost) -> Duration {
+    gateway.saturating_sub(cost.wall) + cost.recorded
+}
+
 impl Sample {
     fn transport(&self) -> Duration {
         self.round_trip.saturating_sub(self.gateway)
     }
 
-    /// Admission and every record: what is awaited before, within and after the run.
     fn governance(&self) -> Duration {
-        self.gateway.saturating_sub(self.cost.wall) + self.cost.recorded
+        governance(self.gateway, &self.cost)
     }
 
     /// Host functions, without what they are for: checks, making safe, the hop to the port.

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
+use crate::calls::governance;
 use crate::figures::{Samples, ms, us};
-use crate::house::{self, InstantHouse};
+use crate::house::{self, InstantHouse, Timed};
 use crate::report::{Row, Section};
 use crate::{Rounds, backend, wire};
 
@@ -16,6 +17,9 @@ const IN_FLIGHT: [u64; 3] = [1, 8, 64];
 const LATENCY: Duration = Duration::from_millis(200);
 
 const READS: u64 = 20;
+
+/// What governance may cost a read at the median, its records in the file, whatever is in flight.
+const GOVERNANCE_US_AIM: f64 = 60.0;
 
 const READS_MS_AIM: f64 = 250.0;
 
@@ -30,7 +34,8 @@ async fn throughput(rounds: Rounds) -> Result<Section> {
     let arguments = json!({"namespace": "shop", "pod_name": "web-1", "tail_lines": backend::LINES});
     let mut rows = Vec::new();
     for n in IN_FLIGHT {
-        let (mut client, _serving) = wire::serve(house.gateway.clone()).await?;
+        let timed = Timed::new(house.gateway.clone());
+        let (mut client, _serving) = wire::serve(timed.clone()).await?;
         let line = |id: u64| wire::call(id, "get_pod_logs", &arguments);
         let mut begun = vec![Instant::now(); usize::try_from(n)?];
         for id in 0..n {
@@ -50,6 +55,13 @@ async fn throughput(rounds: Rounds) -> Result<Section> {
         let latencies = Samples::new(latencies);
         rows.push(Row::new(&format!("{n} in flight"), per_s, "calls/s"));
         rows.push(Row::new("  each takes", us(latencies.median()), "µs").p99(us(latencies.p99())));
+        let governed = timed.take();
+        let governed = Samples::new(governed.iter().map(|(took, cost)| governance(*took, cost)));
+        rows.push(
+            Row::new("  governance of each", us(governed.median()), "µs")
+                .p99(us(governed.p99()))
+                .aim(GOVERNANCE_US_AIM),
+        );
     }
     let title = "calls of `get_pod_logs` (20 lines) through MCP, instant backend, the client's \
                  own work included";
