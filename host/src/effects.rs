@@ -501,14 +501,7 @@ fn record(
     rule: &Rule,
     plan: &Plan,
 ) -> ApprovalRecord {
-    ApprovalRecord::new(
-        ticket.map(|t| t.id.to_string()),
-        request.principal.to_string(),
-        request.plugin.to_string(),
-        request.digest.clone(),
-        Some(rule),
-        plan,
-    )
+    ApprovalRecord::new(ticket.map(|t| t.id.to_string()), request, Some(rule), plan)
 }
 
 fn not_recorded(error: &crate::governance::audit::AuditError) -> CapabilityError {

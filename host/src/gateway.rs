@@ -92,8 +92,8 @@ impl Gateway {
     ) -> Result<(Outcome, Cost), CallError> {
         let trail = Arc::new(self.audit.open_trail(&call));
         let offer = permissions::offer(&call.subject).or_else(|| self.sandbox.offer(&call.subject));
-        let verdict = self.governor.admit(call, offer);
-        trail.decided(&verdict).await?; // No record, no call.
+        let verdict = self.governor.admit(call, offer.clone());
+        trail.decided(&verdict, offer.as_deref()).await?; // No record, no call.
         let CallContext { progress, cancel } = context;
         let permit = verdict?; // Spent below, one way or the other.
         let (outcome, cost) = if permissions::answers(&permit.call().subject) {

@@ -169,6 +169,7 @@ async fn same_answer(house: &InstantHouse, arguments: &Value) -> Result<()> {
         id: "bench0000000".parse()?,
         principal: Principal::local("bench"),
         client: None,
+        on_behalf_of: None,
         subject: Subject::Tool(TOOL.parse()?),
         arguments: arguments.clone(),
         traceparent: None,

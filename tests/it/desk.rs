@@ -23,6 +23,7 @@ pub(crate) fn request(who: &str, name: &str) -> WriteRequest {
     WriteRequest {
         call: "call000000000001".parse().unwrap(),
         principal: Principal::local(who),
+        on_behalf_of: None,
         plugin: "remediation".parse().unwrap(),
         digest: "0".repeat(64),
         tool: "restart_deployment".parse().unwrap(),

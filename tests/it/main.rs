@@ -18,6 +18,7 @@ mod approval;
 mod attacks;
 mod audit;
 mod audit_killed;
+mod audit_records;
 mod bounds;
 mod browser;
 mod cancel;

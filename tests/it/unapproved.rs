@@ -285,6 +285,7 @@ impl Room {
         let request = WriteRequest {
             call: "call000000000001".parse().unwrap(),
             principal: Principal::local("ada"),
+            on_behalf_of: None,
             plugin: "remediation".parse().unwrap(),
             digest: "0".repeat(64),
             tool: "restart_deployment".parse().unwrap(),

@@ -276,6 +276,7 @@ fn asked(who: &str, subject: Subject, arguments: Value) -> Call {
         id: format!("call{:012}", CALLS.fetch_add(1, Ordering::Relaxed)).parse().unwrap(),
         principal: Principal::local(who),
         client: None,
+        on_behalf_of: None,
         subject,
         arguments,
         traceparent: None,

@@ -92,7 +92,7 @@ pub fn line(stage: &Stage) -> String {
             format!("{} {} {arguments}", call.principal, call.subject)
         }
         Stage::Admitted { plugin, digest: _, tier } => format!("{plugin} ({tier})"),
-        Stage::Refused(Decision { refusal, reason }) => format!("{refusal}: {reason}"),
+        Stage::Refused(Decision { refusal, reason, .. }) => format!("{refusal}: {reason}"),
         Stage::Used(UseRecord { capability, verb, target: on, allowed, rule: _ }) => {
             let verdict = if *allowed { "allowed" } else { "denied" };
             format!("{capability} {verb} {} {verdict}", target(on))

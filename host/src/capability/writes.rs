@@ -18,6 +18,8 @@ pub struct WriteRequest {
     pub call: CallId,
     /// For whom.
     pub principal: Principal,
+    /// For whom the caller says to ask: a claim, for the record only.
+    pub on_behalf_of: Option<String>,
     /// By which plugin.
     pub plugin: PluginId,
     /// By which code, exactly.

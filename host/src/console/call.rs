@@ -59,6 +59,9 @@ fn question(call: &CallRecord) -> Markup {
             dl.facts-list {
                 dt { "Caller" } dd { strong { (Foreign(&call.principal)) } }
                 @if !call.groups.is_empty() { dt { "Groups" } dd { (Foreign(&call.groups.join(", "))) } }
+                @if let Some(person) = &call.on_behalf_of {
+                    dt { "For" } dd { (Foreign(person)) span.quiet { " as the caller says" } }
+                }
                 @if let Some(client) = &call.client {
                     dt { "Client" } dd { (Foreign(client)) span.quiet { " as it calls itself" } }
                 }

@@ -20,6 +20,8 @@ pub struct Call {
     pub principal: Principal,
     /// What the client says it is: untrusted, for the record only.
     pub client: Option<String>,
+    /// For whom the caller says to ask: a claim, for the record only. It widens nothing.
+    pub on_behalf_of: Option<String>,
     /// What is asked for.
     pub subject: Subject,
     /// A JSON object, at most [`ARGUMENTS_BYTES_MAX`] bytes as text. Texts only, where a prompt or a
@@ -32,6 +34,25 @@ pub struct Call {
 impl Call {
     /// The most that arguments may weigh.
     pub const ARGUMENTS_BYTES_MAX: usize = ARGUMENTS_BYTES_MAX;
+
+    /// What the arguments weigh as text.
+    pub fn arguments_bytes(&self) -> usize {
+        struct Scale(usize);
+        impl std::io::Write for Scale {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0 += bytes.len();
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut scale = Scale(0);
+        match serde_json::to_writer(&mut scale, &self.arguments) {
+            Ok(()) => scale.0,
+            Err(_) => usize::MAX,
+        }
+    }
 }
 
 /// What a tool answered.

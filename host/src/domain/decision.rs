@@ -125,8 +125,8 @@ pub enum Refusal {
     /// A mode or a rule says no.
     #[error("{reason}")]
     Denied {
-        /// Which rule: `mode.read_only`.
-        rule: &'static str,
+        /// Which rule: `mode.read_only`, or one of the policy with its line.
+        rule: Rule,
         /// In words for the caller.
         reason: String,
     },

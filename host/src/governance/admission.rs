@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::call::Call;
 use crate::domain::capability::{Capability, Tier};
-use crate::domain::decision::Refusal;
+use crate::domain::decision::{Refusal, Rule};
 use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::PluginId;
 use crate::domain::principal::Principal;
@@ -82,7 +82,7 @@ impl Governor {
     pub fn admits(&self, principal: &Principal, offer: &Offer) -> Result<(), Refusal> {
         if offer.tier.writes() && self.mode.writes() == WriteMode::Refuse {
             return Err(Refusal::Denied {
-                rule: "mode.read_only",
+                rule: Rule::named("mode.read_only"),
                 reason: "this server is read-only; its operator can change `mode.read_only`, or \
                          set `mode.dry_run` to allow plans"
                     .to_owned(),
@@ -91,7 +91,7 @@ impl Governor {
         self.policy.may(principal, &offer.uses).map_err(|rule| {
             tracing::info!(%principal, plugin = %offer.plugin, %rule, "the policy allows no use of it");
             Refusal::Denied {
-                rule: "policy",
+                rule,
                 reason: "this server's policy allows you no use of it; its operator can say more"
                     .to_owned(),
             }
@@ -106,6 +106,11 @@ impl Governor {
         let offer = offer.ok_or_else(|| Refusal::Unknown(call.subject.clone()))?;
         self.admits(&call.principal, &offer)?;
         let turn = self.limiter.enter(&call.principal, &call.subject, &offer.plugin)?;
+        let (weight, most) = (call.arguments_bytes(), Call::ARGUMENTS_BYTES_MAX);
+        if weight > most {
+            let problem = format!("they weigh {weight} bytes, and at most {most} are taken");
+            return Err(Refusal::InvalidArguments(vec![problem]));
+        }
         let problems = offer.arguments.problems(&call.arguments);
         if !problems.is_empty() {
             return Err(Refusal::InvalidArguments(problems));

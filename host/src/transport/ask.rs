@@ -1,17 +1,21 @@
 //! What every request is made into before the house sees it: a name, who asks, and with what.
 
-use std::io;
-
 use rmcp::RoleServer;
 use rmcp::model::{ErrorData, ProtocolVersion};
 use rmcp::service::RequestContext;
-use serde_json::{Map, Value};
 
 use super::convert::{Era, plain};
 use crate::domain::name::CallId;
+use crate::governance::redact::make_safe;
 
 /// Bytes that a client's words about itself may have in a record.
 pub(super) const CLIENT_BYTES_MAX: usize = 128;
+
+/// The key in a request's `_meta` under which a program that serves people says for whom it asks.
+pub(super) const ON_BEHALF_OF: &str = "toolgate/on-behalf-of";
+
+/// The header of W3C Trace Context.
+const TRACEPARENT: &str = "traceparent";
 
 pub(super) fn era(cx: &RequestContext<RoleServer>) -> Era {
     match cx.protocol_version() {
@@ -27,9 +31,20 @@ pub(super) fn client(cx: &RequestContext<RoleServer>) -> Option<String> {
     (text.len() > 1).then_some(text)
 }
 
-/// A W3C trace context of a version that we can pass on, or nothing.
+/// For whom the caller says to ask, fit for a record. No protocol of ours vouches for it.
+pub(super) fn on_behalf_of(cx: &RequestContext<RoleServer>) -> Option<String> {
+    let said = cx.meta.get(ON_BEHALF_OF)?.as_str()?;
+    let text = make_safe(&plain(said, CLIENT_BYTES_MAX)).text;
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// A W3C trace context of a version that we can pass on, or nothing: what the message says comes
+/// before what its carrier says, which may be a hop further.
 pub(super) fn traceparent(cx: &RequestContext<RoleServer>) -> Option<String> {
-    cx.meta.get_traceparent().filter(|text| is_traceparent(text)).map(str::to_owned)
+    let parts = cx.extensions.get::<http::request::Parts>();
+    let header = parts.and_then(|parts| parts.headers.get(TRACEPARENT)?.to_str().ok());
+    let said = [cx.meta.get_traceparent(), header];
+    said.into_iter().flatten().find(|text| is_traceparent(text)).map(str::to_owned)
 }
 
 fn is_traceparent(text: &str) -> bool {
@@ -74,25 +89,6 @@ pub(super) fn call_id() -> Result<CallId, ErrorData> {
     id.parse().map_err(|error| failed(&error))
 }
 
-/// What the arguments weigh as text.
-pub(super) fn weight(arguments: &Map<String, Value>) -> usize {
-    struct Scale(usize);
-    impl io::Write for Scale {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut scale = Scale(0);
-    match serde_json::to_writer(&mut scale, arguments) {
-        Ok(()) => scale.0,
-        Err(_) => usize::MAX,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,11 +115,5 @@ mod tests {
         let (one, other) = (call_id().unwrap(), call_id().unwrap());
         assert_eq!(one.as_str().len(), 16);
         assert_ne!(one, other);
-    }
-
-    #[test]
-    fn weighs_arguments_as_text() {
-        let arguments = serde_json::from_str(r#"{"a":"bc"}"#).unwrap();
-        assert_eq!(weight(&arguments), 10);
     }
 }

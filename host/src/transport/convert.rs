@@ -318,8 +318,11 @@ mod tests {
                 Ok(Outcome::HostFailed { internal: secret() }),
                 Err(Refusal::Unknown(Subject::Tool("no_such".parse().unwrap())).into()),
                 Err(Refusal::InvalidArguments(vec!["/n: is not a number".to_owned()]).into()),
-                Err(Refusal::Denied { rule: "mode.read-only", reason: "reads only".to_owned() }
-                    .into()),
+                Err(Refusal::Denied {
+                    rule: crate::domain::decision::Rule::named("mode.read_only"),
+                    reason: "reads only".to_owned(),
+                }
+                .into()),
                 Err(Refusal::Busy {
                     reason: "64 calls are waiting".to_owned(),
                     retry_after: std::time::Duration::from_millis(1_200),

@@ -22,14 +22,13 @@ use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::ask::{CLIENT_BYTES_MAX, call_id, client, era, traceparent, weight};
+use super::ask::{CLIENT_BYTES_MAX, call_id, client, era, on_behalf_of, traceparent};
 use super::convert::{self, Era, plain};
 use super::subscriptions::{Pace, SUBSCRIPTIONS_MAX, Subscriptions, Watch};
 use super::{facts, offers, progress};
 use crate::capability::ProgressSink;
 use crate::capability::progress::NoProgress;
 use crate::domain::call::{Call, Outcome};
-use crate::domain::decision::Refusal;
 use crate::domain::name::CallId;
 use crate::domain::principal::Principal;
 use crate::domain::subject::{Completed, Subject};
@@ -128,6 +127,7 @@ impl McpServer {
             id: id.clone(),
             principal,
             client: client(cx),
+            on_behalf_of: on_behalf_of(cx),
             subject: subject.clone(),
             arguments,
             traceparent: traceparent(cx),
@@ -141,18 +141,11 @@ impl McpServer {
     /// What it takes to read a resource again and again, for the one who asks.
     fn watch(&self, uri: ResourceUri, cx: &RequestContext<RoleServer>) -> Result<Watch, ErrorData> {
         let principal = self.principal(&cx.extensions)?;
-        Ok(Watch { tools: Arc::clone(&self.tools), principal, client: client(cx), uri })
+        let (client, on_behalf_of) = (client(cx), on_behalf_of(cx));
+        Ok(Watch { tools: Arc::clone(&self.tools), principal, client, on_behalf_of, uri })
     }
 
     async fn run(&self, call: Call, cx: &RequestContext<RoleServer>) -> Result<Outcome, CallError> {
-        let weight = weight(&call.arguments);
-        if weight > Call::ARGUMENTS_BYTES_MAX {
-            let problem = format!(
-                "they weigh {weight} bytes, and at most {} are taken",
-                Call::ARGUMENTS_BYTES_MAX
-            );
-            return Err(Refusal::InvalidArguments(vec![problem]).into());
-        }
         // Fires when the client takes the call back, and when this future is dropped.
         let cancel = cx.ct.child_token();
         let _stop = cancel.clone().drop_guard();

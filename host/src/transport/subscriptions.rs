@@ -61,6 +61,7 @@ pub(super) struct Watch {
     pub(super) tools: Arc<dyn Tools>,
     pub(super) principal: Principal,
     pub(super) client: Option<String>,
+    pub(super) on_behalf_of: Option<String>,
     pub(super) uri: ResourceUri,
 }
 
@@ -80,6 +81,7 @@ impl Watch {
             id: id.clone(),
             principal: self.principal.clone(),
             client: self.client.clone(),
+            on_behalf_of: self.on_behalf_of.clone(),
             subject: Subject::Resource(self.uri.clone()),
             arguments: Map::new(),
             traceparent: None,

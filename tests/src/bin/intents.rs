@@ -71,6 +71,7 @@ fn write() -> ApprovalRecord {
     ApprovalRecord {
         approval: None,
         principal: "alice@os".to_owned(),
+        on_behalf_of: None,
         plugin: "remediation".to_owned(),
         digest: "0".repeat(64),
         rule: None,

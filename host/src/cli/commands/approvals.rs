@@ -362,6 +362,7 @@ mod tests {
             instance: "suite".to_owned(),
             call: "call000000000001".to_owned(),
             principal: "ada@os".to_owned(),
+            on_behalf_of: None,
             plugin: "remediation".to_owned(),
             digest: "0".to_owned(),
             tool: "tool".to_owned(),

@@ -53,6 +53,7 @@ async fn called(desk: &Desk, house: &House, call: Call) -> Answer {
         id: new_id()?,
         principal: Principal::local(subject.as_deref().unwrap_or(desk.user())),
         client: Some(concat!("toolgate call ", env!("CARGO_PKG_VERSION")).to_owned()),
+        on_behalf_of: None,
         subject: Subject::Tool(tool),
         arguments,
         traceparent: None,

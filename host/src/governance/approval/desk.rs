@@ -262,6 +262,7 @@ impl Desk {
             instance: self.instance.clone(),
             call: request.call.to_string(),
             principal: request.principal.to_string(),
+            on_behalf_of: request.on_behalf_of.clone(),
             plugin: request.plugin.to_string(),
             digest: request.digest.clone(),
             tool: request.tool.to_string(),

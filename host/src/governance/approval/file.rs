@@ -17,6 +17,9 @@ pub struct ApprovalFile {
     pub call: String,
     /// For whom.
     pub principal: String,
+    /// For whom the caller says to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
     /// By which plugin.
     pub plugin: String,
     /// By which code.

@@ -1,14 +1,18 @@
 //! The record as it stands in the file. A wire format of its own: versioned, and read by the CLI.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::key::Checkpoint;
+use crate::capability::WriteRequest;
 use crate::domain::call::{Call, CapabilityUse, Outcome};
-use crate::domain::decision::Rule;
+use crate::domain::decision::{Refusal, Rule};
 use crate::domain::scope::Target;
 use crate::domain::subject::{Completed, Subject};
-use crate::domain::withheld::Withheld;
+use crate::domain::withheld::{Removed, Withheld};
 use crate::domain::write::Plan;
+use crate::governance::admission::Offer;
 use crate::governance::approval::ApprovalFile;
 
 /// The version of the format.
@@ -291,7 +295,7 @@ impl CallRecord {
     pub(super) fn new(call: &Call, arguments: Option<serde_json::Value>) -> Self {
         Self {
             principal: call.principal.to_string(),
-            on_behalf_of: None,
+            on_behalf_of: call.on_behalf_of.clone(),
             groups: call.principal.groups.clone(),
             client: call.client.clone(),
             subject: (&call.subject).into(),
@@ -308,6 +312,31 @@ pub struct Decision {
     pub refusal: String,
     /// In words.
     pub reason: String,
+    /// Which rule said so: `mode.read_only`, `nobody-touches-this:12`. None where it was no rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Who offers what was asked for, where somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// The code, exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+impl Decision {
+    pub(super) fn new(refusal: &Refusal, offer: Option<&Offer>) -> Self {
+        let rule = match refusal {
+            Refusal::Denied { rule, .. } => Some(rule.to_string()),
+            Refusal::Unknown(_) | Refusal::InvalidArguments(_) | Refusal::Busy { .. } => None,
+        };
+        Self {
+            refusal: refusal.as_str().to_owned(),
+            reason: refusal.to_string(),
+            rule,
+            plugin: offer.map(|offer| offer.plugin.to_string()),
+            digest: offer.map(|offer| offer.digest.clone()),
+        }
+    }
 }
 
 /// An object.
@@ -372,6 +401,9 @@ pub struct ApprovalRecord {
     pub approval: Option<String>,
     /// For whom.
     pub principal: String,
+    /// For whom the caller says to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
     /// By which plugin.
     pub plugin: String,
     /// By which code.
@@ -403,17 +435,16 @@ impl ApprovalRecord {
     /// The facts of a write.
     pub fn new(
         approval: Option<String>,
-        principal: String,
-        plugin: String,
-        digest: String,
+        request: &WriteRequest,
         rule: Option<&Rule>,
         plan: &Plan,
     ) -> Self {
         Self {
             approval,
-            principal,
-            plugin,
-            digest,
+            principal: request.principal.to_string(),
+            on_behalf_of: request.on_behalf_of.clone(),
+            plugin: request.plugin.to_string(),
+            digest: request.digest.clone(),
             rule: rule.map(ToString::to_string),
             verb: plan.verb.as_str().to_owned(),
             replicas: plan.verb.replicas(),
@@ -438,6 +469,7 @@ impl From<&ApprovalFile> for ApprovalRecord {
         Self {
             approval: Some(file.id.clone()),
             principal: file.principal.clone(),
+            on_behalf_of: file.on_behalf_of.clone(),
             plugin: file.plugin.clone(),
             digest: file.digest.clone(),
             rule: Some(file.rule.clone()),
@@ -475,6 +507,9 @@ pub struct OutcomeRecord {
     /// Characters that were removed, and marks of templates that were broken.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sanitised: u32,
+    /// The same by kind: `escapes`, `controls`, `bidi`, `invisible`, `tags`, `templates`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sanitised_by_kind: BTreeMap<String, u32>,
     /// From coming in to the end.
     pub duration_ms: f64,
 }
@@ -482,6 +517,21 @@ pub struct OutcomeRecord {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
+}
+
+fn by_kind(withheld: Withheld) -> BTreeMap<String, u32> {
+    let Withheld { secrets: _, removed, defanged } = withheld;
+    let Removed { escapes, controls, bidi, invisible, tags } = removed;
+    let kinds = [
+        ("escapes", escapes),
+        ("controls", controls),
+        ("bidi", bidi),
+        ("invisible", invisible),
+        ("tags", tags),
+        ("templates", defanged),
+    ];
+    let there = kinds.into_iter().filter(|(_, n)| *n > 0);
+    there.map(|(kind, n)| (kind.to_owned(), n)).collect()
 }
 
 impl OutcomeRecord {
@@ -509,6 +559,15 @@ impl OutcomeRecord {
         let outcome = outcome.as_str().to_owned();
         let redactions = withheld.secrets;
         let sanitised = withheld.removed.total().saturating_add(withheld.defanged);
-        Self { outcome, detail, bytes, truncated, redactions, sanitised, duration_ms }
+        Self {
+            outcome,
+            detail,
+            bytes,
+            truncated,
+            redactions,
+            sanitised,
+            sanitised_by_kind: by_kind(withheld),
+            duration_ms,
+        }
     }
 }

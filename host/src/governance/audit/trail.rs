@@ -19,7 +19,7 @@ use crate::domain::call::{Call, CapabilityUse, Outcome, Provenance};
 use crate::domain::decision::Refusal;
 use crate::domain::name::{CallId, ClusterName};
 use crate::domain::withheld::Withheld;
-use crate::governance::admission::Permit;
+use crate::governance::admission::{Offer, Permit};
 use crate::governance::state;
 
 /// Where a log's records go.
@@ -155,7 +155,14 @@ impl AuditLog {
     /// Opens the trail of a call. That it came in is written together with what admission decides,
     /// since nothing runs in between.
     pub fn open_trail(&self, call: &Call) -> Trail {
-        let record = CallRecord::new(call, self.recorder.arguments(&call.arguments));
+        let weight = call.arguments_bytes();
+        let arguments = if weight > Call::ARGUMENTS_BYTES_MAX {
+            // Admission refuses them, and no caller fills the disk with what is refused.
+            Some(format!("{weight} bytes: more than are taken").into())
+        } else {
+            self.recorder.arguments(&call.arguments)
+        };
+        let record = CallRecord::new(call, arguments);
         Trail {
             writer: self.writer.clone(),
             call: call.id.to_string(),
@@ -238,11 +245,16 @@ pub struct Trail {
 const SOURCES_MAX: usize = 32;
 
 impl Trail {
-    /// Records that the call came in, and what admission decided. No record, no call.
+    /// Records that the call came in, and what admission decided on what is offered. No record, no
+    /// call.
     ///
     /// # Errors
     /// Where the record is not taken; the call must not run.
-    pub async fn decided(&self, verdict: &Result<Permit, Refusal>) -> Result<(), AuditError> {
+    pub async fn decided(
+        &self,
+        verdict: &Result<Permit, Refusal>,
+        offer: Option<&Offer>,
+    ) -> Result<(), AuditError> {
         let stage = match verdict {
             Ok(permit) => Stage::Admitted {
                 plugin: permit.offer().plugin.to_string(),
@@ -251,10 +263,7 @@ impl Trail {
             },
             Err(refusal) => {
                 self.closed.store(true, Ordering::Release); // A refused call has ended.
-                Stage::Refused(Decision {
-                    refusal: refusal.as_str().to_owned(),
-                    reason: refusal.to_string(),
-                })
+                Stage::Refused(Decision::new(refusal, offer))
             }
         };
         match self.take_received() {

@@ -44,6 +44,7 @@ pub(super) async fn request(
     let request = WriteRequest {
         call: call.id.clone(),
         principal: call.principal.clone(),
+        on_behalf_of: call.on_behalf_of.clone(),
         plugin: offer.plugin.clone(),
         digest: offer.digest.clone(),
         tool: door.tool()?,

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::domain::call::{Call, Content, Message, Messages, Outcome, Output, Role};
 use crate::domain::capability::Tier;
-use crate::domain::decision::Refusal;
+use crate::domain::decision::{Refusal, Rule};
 use crate::domain::name::ToolName;
 use crate::domain::principal::Principal;
 use crate::domain::prompt::{PromptArgument, PromptListing};
@@ -179,7 +179,7 @@ impl Tools for House {
             }
             "deny" => {
                 let reason = "reads only".to_owned();
-                return Err(Refusal::Denied { rule: "mode.read-only", reason }.into());
+                return Err(Refusal::Denied { rule: Rule::named("mode.read_only"), reason }.into());
             }
             "record" => return Err(CallError::NoRecord(internal())),
             _ => return Err(Refusal::Unknown(call.subject).into()),

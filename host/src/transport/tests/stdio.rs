@@ -225,15 +225,6 @@ async fn tells_a_tools_failure_from_a_wrong_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refuses_arguments_that_weigh_too_much() {
-    let mut client = Client::legacy("2025-11-25").await;
-    let params = json!({"name": "echo", "arguments": {"a": "x".repeat(300 << 10)}});
-    let answer = client.ask(request(1, "tools/call", &params)).await;
-    assert_eq!(answer["result"]["isError"], true);
-    assert!(client.house.calls.lock().unwrap().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
 async fn answers_nonsense_and_goes_on() {
     let mut client = Client::new();
     for (line, code) in [

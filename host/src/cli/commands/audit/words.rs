@@ -32,7 +32,10 @@ pub(super) fn words(record: &AuditLine) -> String {
             (Tone::Strong, format!("{} {} {arguments}", call.principal, call.subject))
         }
         Stage::Admitted { plugin, tier, .. } => (Tone::Plain, format!("plugin {plugin}, {tier}")),
-        Stage::Refused(refused) => (Tone::Bad, format!("{}: {}", refused.refusal, refused.reason)),
+        Stage::Refused(refused) => {
+            let rule = refused.rule.as_ref().map(|rule| format!(" ({rule})")).unwrap_or_default();
+            (Tone::Bad, format!("{}: {}{rule}", refused.refusal, refused.reason))
+        }
         Stage::Used(used) => {
             let tone = if used.allowed { Tone::Plain } else { Tone::Bad };
             let refused = if used.allowed { "" } else { "  REFUSED" };
