@@ -7,9 +7,9 @@ use std::net::TcpStream;
 use expect_test::expect;
 use serde_json::json;
 use toolgate::governance::approval::Status;
-use toolgate_tests::grants;
+use toolgate_tests::{grants, repository};
 
-use crate::program::{ANSWERED_WITHIN, Answer, Home, Http, hello};
+use crate::program::{ANSWERED_WITHIN, Answer, Home, Http, copy_folder, hello};
 
 /// Two plugins, one write that waits, and a console.
 fn config() -> String {
@@ -80,19 +80,12 @@ impl Served {
     }
 
     fn visitor(&self) -> Visitor {
-        let url = self.login_url();
-        let (address, code) = url.strip_prefix("http://").unwrap().split_once("/login?").unwrap();
-        Visitor { address: address.to_owned(), code: code.to_owned(), cookie: None }
+        Visitor::with(&self.login_url())
     }
 
     /// Somebody who has signed in.
     fn operator(&self) -> Visitor {
-        let mut visitor = self.visitor();
-        let entered = visitor.send("POST", "/login", &visitor.code.clone());
-        assert_eq!(entered.status, 303, "{entered:?}");
-        let cookie = entered.header("set-cookie").expect("a cookie").to_owned();
-        visitor.cookie = Some(cookie.split(';').next().unwrap().to_owned());
-        visitor
+        self.visitor().enter()
     }
 }
 
@@ -103,7 +96,7 @@ pub(crate) fn id_in(answer: &str) -> String {
 }
 
 /// Somebody with a program that speaks HTTP.
-struct Visitor {
+pub(crate) struct Visitor {
     address: String,
     /// `code=...`
     code: String,
@@ -111,6 +104,40 @@ struct Visitor {
 }
 
 impl Visitor {
+    /// Somebody with an address that signs in.
+    pub(crate) fn with(url: &str) -> Self {
+        let (address, code) = url.strip_prefix("http://").unwrap().split_once("/login?").unwrap();
+        Self { address: address.to_owned(), code: code.to_owned(), cookie: None }
+    }
+
+    /// Signs in.
+    pub(crate) fn enter(mut self) -> Self {
+        let entered = self.send("POST", "/login", &self.code);
+        assert_eq!(entered.status, 303, "{entered:?}");
+        let cookie = entered.header("set-cookie").expect("a cookie").to_owned();
+        self.cookie = Some(cookie.split(';').next().unwrap().to_owned());
+        self
+    }
+
+    /// Every page that a link leads to, with its address.
+    pub(crate) fn every_page(&self) -> Vec<(String, String)> {
+        let mut pages: Vec<(String, String)> = Vec::new();
+        let mut next: Vec<String> = PAGES.map(str::to_owned).to_vec();
+        while let Some(path) = next.pop() {
+            if pages.iter().any(|(seen, _)| *seen == path) {
+                continue;
+            }
+            let answer = self.get(&path);
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            let links =
+                answer.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+            let is_page = |link: &&str| link.starts_with('/') && !link.contains(['.', '#']);
+            next.extend(links.filter(is_page).map(|link| link.replace("&amp;", "&")));
+            pages.push((path, answer.body));
+        }
+        pages
+    }
+
     /// As a page of the console's own would.
     fn send(&self, method: &str, path: &str, body: &str) -> Answer {
         let origin = format!("http://{}", self.address);
@@ -397,6 +424,49 @@ fn what_others_wrote_is_text_on_every_page() {
         n_texts += body.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count();
     }
     assert!(n_texts >= 6, "it is shown {n_texts} times");
+}
+
+/// Markup that a cluster's objects and a container's log carry, where names and lines are shown.
+#[test]
+fn invariant_11_names_and_lines_of_a_cluster_are_text_on_every_page() {
+    let home = Home::new();
+    let scenario = home.path().join("scenario");
+    copy_folder(&repository().join("host/scenarios/checkout-oom"), &scenario);
+    let file = scenario.join("objects/shop-checkout.yaml");
+    let pod = "checkout-7d9f8b6c54-qp7rj";
+    let name = json!(format!("{pod}{HOSTILE}")).to_string();
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(&format!("name: {pod}\n"), &format!("name: {name}\n")))
+        .unwrap();
+    let reporter = "nightly-report-29384775-w8dzx";
+    let folder = scenario.join(format!("logs/shop/{reporter}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("report.log"), format!("-1s ERROR {HOSTILE}\n")).unwrap();
+    let with_logs = format!(
+        "{}{}",
+        config().replace("demo = true", &format!("demo = true\nscenario = {}", json!(scenario))),
+        grants("plugins/logs", "namespaces = [\"shop\"]")
+    );
+    home.furnish(&["plugins/pods", "plugins/remediation", "plugins/logs"], &with_logs);
+    let served = Served { http: Http::start(&home, &SERVE), home };
+    let shop = json!({"namespace": "shop"});
+    let listed = served.call("suite", "list_pods", shop);
+    assert!(listed.contains("onerror=alert"), "the pod is there: {listed}");
+    let of_pod = json!({"namespace": "shop", "pod_name": reporter});
+    let log = served.call("suite", "get_pod_logs", of_pod);
+    assert!(log.contains("onerror=alert"), "the line is there: {log}");
+    let id = served.request("it leaks");
+    let pages = served.operator().every_page();
+    assert!(pages.len() >= 10, "{}", pages.len());
+    for (page, body) in &pages {
+        for markup in ["<script>", "<img", "</textarea></title", " &lt;b&gt; "] {
+            assert!(!body.contains(markup), "{markup} on {page}: {body}");
+        }
+        assert!(!body.contains(['\u{202e}', '\u{202c}', '\u{200b}', '\u{1b}']), "{page}: {body}");
+    }
+    let request = pages.iter().find(|(page, _)| *page == format!("/requests/{id}"));
+    let (_, request) = request.expect("a link leads to it");
+    assert!(request.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{request}");
 }
 
 #[test]

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use toolgate_tests::repository;
 use toolgate_tests::secrets::{Planted, Random, STRUCTURES, kinds};
 
+use crate::console::Visitor;
 use crate::program::{Home, Pipe, copy_folder};
 
-const PLUGINS: [&str; 12] = [
+const PLUGINS: [&str; 13] = [
     "plugins/browse",
     "plugins/capacity",
     "plugins/diagnose",
@@ -22,6 +23,7 @@ const PLUGINS: [&str; 12] = [
     "plugins/nodes",
     "plugins/objects",
     "plugins/pods",
+    "plugins/remediation",
     "plugins/runbooks",
     "plugins/workloads",
 ];
@@ -244,6 +246,9 @@ fn ask(session: &mut Pipe, n_lines: usize) -> String {
         let uri = format!("k8s://demo/namespaces/shop/pods/{POD}/{uri}");
         session.request("resources/read", json!({"uri": uri.trim_end_matches('/')}));
     }
+    // A plan of what is full of secrets, for the console and for the files of the approval.
+    let restart = json!({"namespace": "shop", "deployment_name": "planted"});
+    call(session, "restart_deployment", restart);
     texts
 }
 
@@ -267,10 +272,17 @@ fn invariant_11_no_planted_secret_is_in_any_byte_that_leaves() {
 
     let config = include_str!("../../host/src/config/demo.toml");
     let config = config.replace("demo = true ", &format!("scenario = {scenario:?}\ndemo = true "));
-    for level in ["full", "metadata"] {
-        home.furnish(&PLUGINS, &format!("{config}\n[audit]\narguments = \"{level}\"\n"));
-        let mut session = Pipe::open(&home, &["-vvv", "serve"]);
+    // The levels of diagnostics each say all that the one before says.
+    let runs = [("full", "never"), ("metadata", "always")];
+    for (level, color) in runs {
+        let console = "[console]\nlisten = \"127.0.0.1:0\"\n";
+        home.furnish(&PLUGINS, &format!("{config}\n{console}[audit]\narguments = \"{level}\"\n"));
+        let mut session = Pipe::open(&home, &["-vvv", "--color", color, "serve"]);
         let texts = ask(&mut session, n_lines);
+        let login = home.run(&["console"]).good();
+        let pages = Visitor::with(login.trim()).enter().every_page();
+        assert!(pages.len() > n_lines / LINES_AT_ONCE + 40, "{}", pages.len());
+        assert!(pages.iter().any(|(page, _)| page.starts_with("/requests/")));
         let lines = session.close();
         assert!(
             texts.matches("[redacted:").count() >= 800,
@@ -279,7 +291,10 @@ fn invariant_11_no_planted_secret_is_in_any_byte_that_leaves() {
         );
         assert!(texts.contains("plant-0000") && texts.contains("the end"));
         let mut said = vec![lines.join("\n").into_bytes()];
-        said.push(std::fs::read(home.path().join("stderr.log")).unwrap());
+        let diagnostics = std::fs::read(home.path().join("stderr.log")).unwrap();
+        assert_eq!(diagnostics.contains(&0x1b), color == "always");
+        said.push(diagnostics);
+        said.extend(pages.into_iter().map(|(_, page)| page.into_bytes()));
         files(&home.path().join("state"), &mut said);
         assert!(said.iter().map(Vec::len).sum::<usize>() > 200_000);
         let seen = Said::of(&said).seen(&planter.planted);
