@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::capability::ProgressSink;
-use crate::domain::call::{Call, Cost, Outcome};
+use crate::confirm::OwnRequests;
+use crate::domain::call::{Call, Cost, Outcome, Unfinished};
 use crate::domain::decision::Refusal;
 use crate::domain::name::ToolName;
 use crate::domain::principal::Principal;
@@ -55,6 +56,20 @@ pub trait Tools: Send + Sync + 'static {
 
     /// Runs one call.
     async fn call(&self, call: Call, context: CallContext) -> Result<Outcome, CallError>;
+
+    /// As [`Tools::call`], with what the host noted of a write that did not end with it.
+    async fn call_noting(
+        &self,
+        call: Call,
+        context: CallContext,
+    ) -> Result<(Outcome, Option<Unfinished>), CallError> {
+        self.call(call, context).await.map(|outcome| (outcome, None))
+    }
+
+    /// The requests for writes that callers may ask about, each its own; none where none wait.
+    fn own_requests(&self) -> Option<OwnRequests> {
+        None
+    }
 }
 
 /// The house, in the order in which a call walks through it.
@@ -90,6 +105,14 @@ impl Gateway {
         call: Call,
         context: CallContext,
     ) -> Result<(Outcome, Cost), CallError> {
+        self.run(call, context).await.map(|(outcome, cost, _)| (outcome, cost))
+    }
+
+    async fn run(
+        &self,
+        call: Call,
+        context: CallContext,
+    ) -> Result<(Outcome, Cost, Option<Unfinished>), CallError> {
         let trail = Arc::new(self.audit.open_trail(&call));
         let offer = permissions::offer(&call.subject).or_else(|| self.sandbox.offer(&call.subject));
         let verdict = self.governor.admit(call, offer.clone());
@@ -103,7 +126,7 @@ impl Gateway {
             self.sandbox.run(permit, &trail, progress, cancel).await
         };
         trail.close(&outcome);
-        Ok((outcome, cost))
+        Ok((outcome, cost, trail.unfinished()))
     }
 }
 
@@ -132,7 +155,19 @@ impl Tools for Gateway {
     }
 
     async fn call(&self, call: Call, context: CallContext) -> Result<Outcome, CallError> {
-        self.call_with_cost(call, context).await.map(|(outcome, _)| outcome)
+        self.run(call, context).await.map(|(outcome, _, _)| outcome)
+    }
+
+    async fn call_noting(
+        &self,
+        call: Call,
+        context: CallContext,
+    ) -> Result<(Outcome, Option<Unfinished>), CallError> {
+        self.run(call, context).await.map(|(outcome, _, unfinished)| (outcome, unfinished))
+    }
+
+    fn own_requests(&self) -> Option<OwnRequests> {
+        Some(OwnRequests::new(Arc::clone(&self.approvals)))
     }
 }
 

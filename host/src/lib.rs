@@ -21,6 +21,7 @@ pub mod backend;
 pub mod capability;
 pub mod cli;
 pub mod config;
+pub mod confirm;
 pub mod console;
 pub mod domain;
 pub mod effects;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::capability::Capability;
 use super::decision::Rule;
 use super::limits::ARGUMENTS_BYTES_MAX;
-use super::name::CallId;
+use super::name::{ApprovalId, CallId};
 use super::principal::Principal;
 use super::scope::Target;
 use super::subject::Subject;
@@ -200,6 +200,16 @@ impl Outcome {
             Self::HostFailed { .. } => Some(Blame::Host),
         }
     }
+}
+
+/// A write of a call that had not come to its end when the call had. Noted by the host, whatever the
+/// guest says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfinished {
+    /// It waits for a person's yes.
+    Waits(ApprovalId),
+    /// It was approved and executed, and rolls out.
+    RollsOut(ApprovalId),
 }
 
 /// One use of a capability, for the record.

@@ -21,9 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::gate::{self, Gate};
 use super::origin::AllowList;
-use super::server::{Callers, McpServer};
+use super::server::{Callers, Common, McpServer};
 use super::sessions::Sessions;
-use super::subscriptions::Pace;
 use super::{Listener, MESSAGE_BYTES_MAX, REREAD_EVERY, TransportError};
 use crate::domain::principal::Principal;
 use crate::gateway::Tools;
@@ -91,7 +90,7 @@ pub async fn serve_http(
     let (draining, end) = (CancellationToken::new(), CancellationToken::new());
     let _end = end.clone().drop_guard();
     let router =
-        router(tools, (callers, Pace::new(reread_every)), allow, sessions_max, &draining, &end);
+        router(tools, (callers, Common::new(reread_every)), allow, sessions_max, &draining, &end);
 
     let places = Arc::new(Semaphore::new(connections_max));
     let mut connections = JoinSet::new();
@@ -134,7 +133,7 @@ pub async fn serve_http(
 
 fn router(
     tools: Arc<dyn Tools>,
-    (callers, pace): (Callers, Pace),
+    (callers, common): (Callers, Common),
     allow: AllowList,
     sessions_max: usize,
     draining: &CancellationToken,
@@ -149,7 +148,7 @@ fn router(
         .enforce_origin_validation()
         .with_max_request_body_bytes(MESSAGE_BYTES_MAX)
         .with_cancellation_token(end.clone());
-    let server = move || Ok(McpServer::new(tools.clone(), callers.clone(), pace.clone()));
+    let server = move || Ok(McpServer::new(tools.clone(), callers.clone(), common.clone()));
     let mcp = StreamableHttpService::new(server, sessions.clone(), config);
     let gate = Arc::new(Gate::new(allow, sessions));
     let draining = draining.clone();

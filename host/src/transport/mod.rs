@@ -6,7 +6,9 @@
 //! through [`Tools`](crate::gateway::Tools) alone. Read `server.rs` first.
 
 mod ask;
+mod confirm;
 mod convert;
+mod elicit;
 mod facts;
 mod fence;
 mod gate;
@@ -16,6 +18,7 @@ mod listener;
 mod offers;
 mod origin;
 mod progress;
+mod sealed;
 mod server;
 mod sessions;
 mod stdio;

@@ -27,11 +27,16 @@ struct Report {
 }
 
 /// What a tool reports to. Holds one report, so it never blocks and never grows.
-pub(super) struct Reports(watch::Sender<Option<Report>>);
+pub(super) struct Reports {
+    latest: watch::Sender<Option<Report>>,
+    floor: u32,
+}
 
 impl ProgressSink for Reports {
     fn report(&self, done: u32, total: Option<u32>, message: &str) {
-        self.0.send_if_modified(|latest| {
+        let done = done.saturating_add(self.floor);
+        let total = total.map(|total| total.saturating_add(self.floor));
+        self.latest.send_if_modified(|latest| {
             // Progress must increase with each notification.
             if latest.as_ref().is_some_and(|latest| latest.done >= done) {
                 return false;
@@ -51,16 +56,21 @@ pub(super) struct Notifier {
     sent: Option<u32>,
 }
 
-/// The two ends for one call.
-pub(super) fn channel(peer: Peer<RoleServer>, token: ProgressToken) -> (Reports, Notifier) {
+/// The two ends for one call; `floor` is what the client has been told of before.
+pub(super) fn channel(
+    peer: Peer<RoleServer>,
+    token: ProgressToken,
+    floor: u32,
+) -> (Reports, Notifier) {
     let (sender, latest) = watch::channel(None);
-    (Reports(sender), Notifier { latest, peer, token, sent: None })
+    let sent = Some(floor).filter(|floor| *floor > 0);
+    (Reports { latest: sender, floor }, Notifier { latest, peer, token, sent })
 }
 
 impl Notifier {
     /// Runs until the call is over, and sends what is left, so that no notification follows the
-    /// answer.
-    pub(super) async fn run(mut self, over: CancellationToken) {
+    /// answer. Gives the progress that was told.
+    pub(super) async fn run(mut self, over: CancellationToken) -> u32 {
         let too_long = async {
             over.cancelled().await;
             tokio::time::sleep(FLUSH_MAX).await;
@@ -69,6 +79,7 @@ impl Notifier {
             () = too_long => {}
             () = self.pass_on(&over) => {}
         }
+        self.sent.unwrap_or_default()
     }
 
     async fn pass_on(&mut self, over: &CancellationToken) {

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
@@ -23,12 +24,13 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{CLIENT_BYTES_MAX, call_id, client, era, on_behalf_of, traceparent};
+use super::confirm::Questions;
 use super::convert::{self, Era, plain};
 use super::subscriptions::{Pace, SUBSCRIPTIONS_MAX, Subscriptions, Watch};
 use super::{facts, offers, progress};
 use crate::capability::ProgressSink;
 use crate::capability::progress::NoProgress;
-use crate::domain::call::{Call, Outcome};
+use crate::domain::call::{Call, Outcome, Unfinished};
 use crate::domain::name::CallId;
 use crate::domain::principal::Principal;
 use crate::domain::subject::{Completed, Subject};
@@ -86,9 +88,32 @@ pub(super) enum Callers {
     Authenticated,
 }
 
+/// What the sessions of one listener share. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Common {
+    pace: Pace,
+    questions: Arc<Questions>,
+}
+
+impl Common {
+    pub(super) fn new(reread_every: Duration) -> Self {
+        Self { pace: Pace::new(reread_every), questions: Questions::new() }
+    }
+}
+
+/// A call that was made.
+pub(super) struct Asked {
+    pub(super) id: CallId,
+    pub(super) came_of_it: Result<Outcome, CallError>,
+    pub(super) unfinished: Option<Unfinished>,
+    /// The progress that the client has been told of.
+    pub(super) reported: u32,
+}
+
 /// The server of one session or request.
 pub(super) struct McpServer {
     tools: Arc<dyn Tools>,
+    questions: Arc<Questions>,
     callers: Callers,
     /// The gravity from which this session wants log messages.
     log_from: AtomicU8,
@@ -96,12 +121,21 @@ pub(super) struct McpServer {
 }
 
 impl McpServer {
-    pub(super) fn new(tools: Arc<dyn Tools>, callers: Callers, pace: Pace) -> Self {
+    pub(super) fn new(tools: Arc<dyn Tools>, callers: Callers, common: Common) -> Self {
+        let Common { pace, questions } = common;
         let (log_from, subscriptions) = (AtomicU8::new(SILENT), Subscriptions::new(pace));
-        Self { tools, callers, log_from, subscriptions }
+        Self { tools, questions, callers, log_from, subscriptions }
     }
 
-    fn principal(&self, extensions: &Extensions) -> Result<Principal, ErrorData> {
+    pub(super) fn tools(&self) -> &dyn Tools {
+        self.tools.as_ref()
+    }
+
+    pub(super) fn questions(&self) -> &Questions {
+        &self.questions
+    }
+
+    pub(super) fn principal(&self, extensions: &Extensions) -> Result<Principal, ErrorData> {
         let authenticated = extensions
             .get::<http::request::Parts>()
             .and_then(|parts| parts.extensions.get::<Principal>());
@@ -114,13 +148,15 @@ impl McpServer {
         }
     }
 
-    /// One call, from the client's words to what came of it.
-    async fn ask(
+    /// One call, from the client's words to what came of it. `reported` is the progress that the
+    /// client has been told of within its request: it must not go back.
+    pub(super) async fn ask(
         &self,
         subject: Subject,
         arguments: Map<String, Value>,
+        reported: u32,
         cx: &RequestContext<RoleServer>,
-    ) -> Result<(CallId, Result<Outcome, CallError>), ErrorData> {
+    ) -> Result<Asked, ErrorData> {
         let principal = self.principal(&cx.extensions)?;
         let id = call_id()?;
         let call = Call {
@@ -132,10 +168,14 @@ impl McpServer {
             arguments,
             traceparent: traceparent(cx),
         };
-        let came_of_it = self.run(call, cx).await;
+        let (came_of_it, reported) = self.run(call, reported, cx).await;
+        let (came_of_it, unfinished) = match came_of_it {
+            Ok((outcome, unfinished)) => (Ok(outcome), unfinished),
+            Err(error) => (Err(error), None),
+        };
         log(&id, &came_of_it);
         self.tell(&id, &subject, &came_of_it, cx).await;
-        Ok((id, came_of_it))
+        Ok(Asked { id, came_of_it, unfinished, reported })
     }
 
     /// What it takes to read a resource again and again, for the one who asks.
@@ -145,23 +185,31 @@ impl McpServer {
         Ok(Watch { tools: Arc::clone(&self.tools), principal, client, on_behalf_of, uri })
     }
 
-    async fn run(&self, call: Call, cx: &RequestContext<RoleServer>) -> Result<Outcome, CallError> {
+    async fn run(
+        &self,
+        call: Call,
+        reported: u32,
+        cx: &RequestContext<RoleServer>,
+    ) -> (Result<(Outcome, Option<Unfinished>), CallError>, u32) {
         // Fires when the client takes the call back, and when this future is dropped.
         let cancel = cx.ct.child_token();
         let _stop = cancel.clone().drop_guard();
         let Some(token) = cx.meta.get_progress_token() else {
             let progress: Arc<dyn ProgressSink> = Arc::new(NoProgress);
-            return self.tools.call(call, CallContext { progress, cancel }).await;
+            return (
+                self.tools.call_noting(call, CallContext { progress, cancel }).await,
+                reported,
+            );
         };
-        let (reports, notifier) = progress::channel(cx.peer.clone(), token);
+        let (reports, notifier) = progress::channel(cx.peer.clone(), token, reported);
         let over = CancellationToken::new();
         let run = async {
             let context = CallContext { progress: Arc::new(reports), cancel };
-            let came_of_it = self.tools.call(call, context).await;
+            let came_of_it = self.tools.call_noting(call, context).await;
             over.cancel();
             came_of_it
         };
-        futures::future::join(run, notifier.run(over.clone())).await.0
+        futures::future::join(run, notifier.run(over.clone())).await
     }
 
     async fn tell(
@@ -295,9 +343,7 @@ impl ServerHandler for McpServer {
         let Ok(tool) = request.name.parse() else {
             return Err(convert::unknown("tool", &request.name));
         };
-        let arguments = request.arguments.unwrap_or_default();
-        let (id, came_of_it) = self.ask(Subject::Tool(tool), arguments, &cx).await?;
-        convert::answer(came_of_it, &id, era(&cx)).map(Into::into)
+        self.call_confirming(tool, request, &cx).await
     }
 
     async fn list_prompts(
@@ -323,7 +369,8 @@ impl ServerHandler for McpServer {
         let listing = listings.iter().find(|listing| listing.name == prompt);
         let description = listing.map(|listing| listing.description.clone());
         let arguments = request.arguments.unwrap_or_default();
-        let (id, came_of_it) = self.ask(Subject::Prompt(prompt), arguments, &cx).await?;
+        let Asked { id, came_of_it, .. } =
+            self.ask(Subject::Prompt(prompt), arguments, 0, &cx).await?;
         offers::written(came_of_it, description, &id, era(&cx)).map(Into::into)
     }
 
@@ -357,7 +404,8 @@ impl ServerHandler for McpServer {
         let Ok(uri) = request.uri.parse::<ResourceUri>() else {
             return Err(offers::no_resource(&request.uri));
         };
-        let (id, came_of_it) = self.ask(Subject::Resource(uri.clone()), Map::new(), &cx).await?;
+        let Asked { id, came_of_it, .. } =
+            self.ask(Subject::Resource(uri.clone()), Map::new(), 0, &cx).await?;
         offers::read(came_of_it, &uri, &id, era(&cx)).map(Into::into)
     }
 
@@ -384,7 +432,7 @@ impl ServerHandler for McpServer {
             given.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
         arguments.insert(argument.name, Value::String(argument.value));
         let subject = Subject::Completion { of, argument: name };
-        let (id, came_of_it) = self.ask(subject, arguments, &cx).await?;
+        let Asked { id, came_of_it, .. } = self.ask(subject, arguments, 0, &cx).await?;
         let values = offers::proposed(came_of_it, &id)?;
         // The plugin stops where a menu ends: how many more there are, nobody counted.
         let info = CompletionInfo::new(values).map_err(|internal| {

@@ -16,8 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::jsonrpc::{self, Rejection};
-use super::server::{Callers, McpServer};
-use super::subscriptions::Pace;
+use super::server::{Callers, Common, McpServer};
 use super::{MESSAGE_BYTES_MAX, TransportError};
 use crate::domain::principal::Principal;
 use crate::gateway::Tools;
@@ -75,7 +74,7 @@ where
     }));
     let lines = Lines { inbound: Arc::new(Mutex::new(inbound)), outbound };
     let mut conversation =
-        pin!(converse(tools, principal, lines, Pace::new(reread_every), end.clone()));
+        pin!(converse(tools, principal, lines, Common::new(reread_every), end.clone()));
     let mut stop = pin!(async {
         let input_ended = async {
             ended.cancelled().await;
@@ -111,12 +110,12 @@ async fn converse(
     tools: Arc<dyn Tools>,
     principal: Principal,
     lines: Lines,
-    pace: Pace,
+    common: Common,
     end: CancellationToken,
 ) {
     loop {
         let callers = Callers::Is(principal.clone());
-        let server = McpServer::new(tools.clone(), callers, pace.clone());
+        let server = McpServer::new(tools.clone(), callers, common.clone());
         match serve_server_with_ct(server, lines.clone(), end.clone()).await {
             Ok(running) => {
                 if let Err(error) = running.waiting().await {

@@ -116,6 +116,10 @@ impl Answers {
         Ok(Self { folder: Folder::open(path)?, clock })
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Every approval that is still on the disk, the newest first.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ impl Approver {
 
     /// Whether this may be the one who asked. Of a caller whom nobody knows, everyone at this
     /// machine may be.
-    fn may_be(&self, requester: &Principal) -> bool {
+    pub(super) fn may_be(&self, requester: &Principal) -> bool {
         let is_same = self.0.to_lowercase() == requester.to_string().to_lowercase();
         let is_anybody = requester.issuer == LOOPBACK && [OS, LOOPBACK].contains(&self.issuer());
         is_same || is_anybody

@@ -10,6 +10,7 @@ mod desk;
 mod dropped;
 mod file;
 mod folder;
+mod question;
 mod sweep;
 mod tally;
 mod told;
@@ -20,4 +21,5 @@ pub use desk::{Decided, Desk, Key, Settled, Ticket, step};
 pub use file::{
     AnswerFile, ApprovalFile, BudgetFile, NoteFile, PlanFile, Status, TargetFile, TermsFile,
 };
+pub use question::{Question, Standing};
 pub use sweep::Orphan;

@@ -1,6 +1,6 @@
 //! What the answers that have come amount to.
 
-use super::approver::may_approve;
+use super::approver::{Channel, may_approve};
 use super::file::AnswerFile;
 use crate::domain::decision::ApprovalTerms;
 use crate::domain::principal::Principal;
@@ -34,11 +34,15 @@ impl Tally {
             return Self::Foreign(yes.clone());
         }
         let mut yes: Vec<AnswerFile> = Vec::new();
-        for answer in answers {
+        // The caller's client last: where the one who asked has said yes elsewhere, it is the same
+        // person's yes, under whatever name.
+        let (client, others): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|answer| answer.channel == Channel::Client);
+        for answer in others.into_iter().chain(client) {
             let has_reason = answer.reason.as_ref().is_some_and(|text| !text.trim().is_empty());
             let counts = may_approve(terms, requester, &answer.by, answer.channel)
                 && (has_reason || !terms.reason_required)
-                && yes.iter().all(|other| other.by.key() != answer.by.key());
+                && yes.iter().all(|other| !is_same_person(requester, other, answer));
             if counts {
                 yes.push(answer.clone());
             }
@@ -60,18 +64,25 @@ impl Tally {
     }
 }
 
+/// Whether two answers may be one person's. Who answers in the caller's client is the one who asked.
+fn is_same_person(requester: &Principal, one: &AnswerFile, other: &AnswerFile) -> bool {
+    let is_requester =
+        |answer: &AnswerFile| answer.channel == Channel::Client || answer.by.may_be(requester);
+    let any_client = [one, other].iter().any(|answer| answer.channel == Channel::Client);
+    one.by.key() == other.by.key() || (any_client && is_requester(one) && is_requester(other))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::approver::Channel;
     use super::*;
 
     fn answer(text: &str) -> AnswerFile {
         let mut words = text.split(' ');
         let (word, by) = (words.next().unwrap(), words.next().unwrap());
         AnswerFile {
-            approve: word != "no",
+            approve: !word.starts_with("no"),
             by: by.parse().unwrap(),
-            channel: Channel::Console,
+            channel: if word.contains('-') { Channel::Client } else { Channel::Console },
             reason: words.next().map(str::to_owned),
             at: String::new(),
             request_sha256: if word == "foreign" { "other" } else { "this" }.to_owned(),

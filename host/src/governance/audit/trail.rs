@@ -15,7 +15,7 @@ use super::record::{AuditLine, CallRecord, Decision, OutcomeRecord, Stage};
 use super::sink::{Copies, Sink};
 use super::writer::{AuditError, LISTENER_RECORDS_MAX, Writer};
 use crate::capability::{CapabilityError, Clock, Journal};
-use crate::domain::call::{Call, CapabilityUse, Outcome, Provenance};
+use crate::domain::call::{Call, CapabilityUse, Outcome, Provenance, Unfinished};
 use crate::domain::decision::Refusal;
 use crate::domain::name::{CallId, ClusterName};
 use crate::domain::withheld::Withheld;
@@ -171,6 +171,7 @@ impl AuditLog {
             closed: AtomicBool::new(false),
             sources: Mutex::default(),
             withheld: Mutex::default(),
+            unfinished: Mutex::default(),
         }
     }
 
@@ -239,6 +240,7 @@ pub struct Trail {
     closed: AtomicBool,
     sources: Mutex<Vec<Provenance>>,
     withheld: Mutex<Withheld>,
+    unfinished: Mutex<Option<Unfinished>>,
 }
 
 /// How many sources an answer names; beyond that the record has them all.
@@ -307,6 +309,18 @@ impl Trail {
     /// What was taken out so far.
     pub fn withheld(&self) -> Withheld {
         *self.withheld.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a write that does not end with the call. The first stays: a client asks its person about
+    /// one thing at a time.
+    pub fn leave_unfinished(&self, write: Unfinished) {
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.get_or_insert(write);
+    }
+
+    /// The first write that does not end with the call.
+    pub fn unfinished(&self) -> Option<Unfinished> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Closes the trail.

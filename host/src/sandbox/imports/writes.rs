@@ -9,6 +9,7 @@ use super::rollouts::{INTERVAL, wait_end};
 use super::{Door, Shut, namespace, object};
 use crate::capability::kubernetes::RolloutState;
 use crate::capability::{WriteOutcome, WriteRequest, WriteRequests};
+use crate::domain::call::Unfinished;
 use crate::domain::scope::Target;
 use crate::domain::write::{Budget, Change, Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget};
 use crate::governance::redact::make_safe;
@@ -102,8 +103,24 @@ fn quotation(reason: &str) -> String {
     line
 }
 
+/// What the client is to know of, whatever the guest makes of it.
+fn unfinished(outcome: &WriteOutcome) -> Option<Unfinished> {
+    match outcome {
+        WriteOutcome::ApprovalRequired { id, .. } => Some(Unfinished::Waits(id.clone())),
+        WriteOutcome::Performed { approval: Some(id), progress, .. }
+            if progress.state == RolloutState::Progressing =>
+        {
+            Some(Unfinished::RollsOut(id.clone()))
+        }
+        WriteOutcome::Performed { .. } | WriteOutcome::Planned(_) | WriteOutcome::Denied(_) => None,
+    }
+}
+
 fn told(door: &Door, outcome: WriteOutcome) -> wit::Outcome {
     let now = door.now();
+    if let Some(unfinished) = unfinished(&outcome) {
+        door.scene.trail.leave_unfinished(unfinished);
+    }
     match outcome {
         WriteOutcome::Performed { approval, plan: done, executed, progress } => {
             wit::Outcome::Performed(wit::Performed {
