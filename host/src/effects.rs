@@ -144,6 +144,7 @@ impl Effects {
                 write: ApprovalRecord::from(&request),
                 decision: status.to_string(),
                 by: None,
+                through: None,
                 reason,
             };
             if let Err(error) = self.audit.record(&request.call, decision, true).await {
@@ -178,11 +179,12 @@ impl Effects {
     }
 
     async fn carry_out(&self, decided: Decided) {
-        let Decided { ticket, status, by, reason } = decided;
+        let Decided { ticket, status, by, through, reason } = decided;
         let key = Key::from(&ticket.request);
         let call = ticket.request.call.to_string();
         let write = record(Some(&ticket), &ticket.request, &ticket.rule, &ticket.plan);
-        let decision = Stage::ApprovalDecided { write, decision: status.to_string(), by, reason };
+        let decision = status.to_string();
+        let decision = Stage::ApprovalDecided { write, decision, by, through, reason };
         let recorded = self.audit.record(&call, decision, true).await;
         if status != Status::Approved {
             if let Err(error) = recorded {

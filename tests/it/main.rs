@@ -28,6 +28,7 @@ mod clients;
 mod compiled;
 mod console;
 mod desk;
+mod elicitation;
 mod fairness;
 mod faults;
 mod grants;

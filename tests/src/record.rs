@@ -99,8 +99,12 @@ pub fn line(stage: &Stage) -> String {
         }
         Stage::Intent(record) | Stage::ApprovalRequested(record) => write(record),
         Stage::Effect { write: record, result } => format!("{} {result}", write(record)),
-        Stage::ApprovalDecided { write: record, decision, by, reason } => {
-            let by = by.as_deref().unwrap_or("nobody");
+        Stage::ApprovalDecided { write: record, decision, by, through, reason } => {
+            let mut by = by.clone().unwrap_or_else(|| "nobody".to_owned());
+            // The one channel whose answers count less.
+            if through.as_ref().is_some_and(|through| through.contains("client")) {
+                by.push_str(" (client)");
+            }
             let reason = reason.as_deref().unwrap_or_default();
             format!("{} {decision} by {by} {reason}", write(record))
         }

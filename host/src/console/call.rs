@@ -143,7 +143,7 @@ fn what(stage: &Stage) -> Markup {
                 " as " a href={ "/requests/" (approval) } { (Foreign(approval)) }
             }
         },
-        Stage::ApprovalDecided { write, decision, by, reason } => html! {
+        Stage::ApprovalDecided { write, decision, by, reason, .. } => html! {
             (Foreign(&written(write))) ": " strong { (Foreign(decision)) }
             @if let Some(by) = by { " by " (Foreign(by)) }
             @if let Some(reason) = reason { ": " (quoted(reason)) }

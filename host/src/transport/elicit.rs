@@ -107,7 +107,9 @@ mod tests {
         let shown = [false, true].map(|reason_required| {
             serde_json::to_string(&form(&question(reason_required)).unwrap()).unwrap()
         });
-        expect![[""]].assert_eq(&shown.join("\n"));
+        expect![[r#"
+            {"method":"elicitation/create","params":{"mode":"form","message":"Toolgate asks for your approval: restart.","requestedSchema":{"type":"object","properties":{"decision":{"type":"string","title":"Decision","description":"`approve` lets Toolgate execute exactly this; `deny` ends the request.","enum":["approve","deny"]},"reason":{"type":"string","title":"Reason","description":"One line, for the record.","minLength":0,"maxLength":500}},"required":["decision"]}}}
+            {"method":"elicitation/create","params":{"mode":"form","message":"Toolgate asks for your approval: restart.","requestedSchema":{"type":"object","properties":{"decision":{"type":"string","title":"Decision","description":"`approve` lets Toolgate execute exactly this; `deny` ends the request.","enum":["approve","deny"]},"reason":{"type":"string","title":"Reason","description":"One line, for the record.","minLength":1,"maxLength":500}},"required":["decision","reason"]}}}"#]].assert_eq(&shown.join("\n"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::answers::{Answers, ApprovalError, whole_seconds};
+use super::approver::Channel;
 use super::dropped::DropFolder;
 use super::file::{AnswerFile, ApprovalFile, NoteFile, PlanFile, Status, TermsFile};
 use super::folder::{Folder, Presence};
@@ -90,18 +91,22 @@ impl Ticket {
         let join =
             |all: Vec<String>, with: &str| Some(all.join(with)).filter(|all| !all.is_empty());
         let by = answers.iter().map(|answer| answer.by.to_string()).collect();
+        let through = answers.iter().map(|answer| answer.channel.to_string()).collect();
         let reasons = answers.iter().filter_map(|answer| answer.reason.clone()).collect();
         let reason = join(reasons, "; ").or_else(|| why.map(str::to_owned));
-        Decided { ticket: self.clone(), status, by: join(by, ", "), reason }
+        let (by, through) = (join(by, ", "), join(through, ", "));
+        Decided { ticket: self.clone(), status, by, through, reason }
     }
 
     /// Ends it without an effect.
     fn refuse(&mut self, status: Status, why: Option<&str>, answers: &[AnswerFile]) -> Decided {
         let mut decided = self.decided(status, why, answers);
+        let is_own = answers.iter().any(|answer| answer.channel == Channel::Client);
+        let who = if is_own { "the person at your client" } else { "the operator" };
         self.settled = Settled::Refused(match (why, &decided.reason) {
             (Some(why), _) => why.to_owned(),
-            (None, Some(reason)) => format!("the operator said no: {reason}"),
-            (None, None) => "the operator said no".to_owned(),
+            (None, Some(reason)) => format!("{who} said no: {reason}"),
+            (None, None) => format!("{who} said no"),
         });
         decided.ticket.settled = self.settled.clone();
         decided
@@ -133,6 +138,8 @@ pub struct Decided {
     pub status: Status,
     /// Who answered.
     pub by: Option<String>,
+    /// Which way each answer came, in the same order.
+    pub through: Option<String>,
     /// Their words.
     pub reason: Option<String>,
 }

@@ -27,7 +27,7 @@ const PART_BYTES_MAX: usize = 200;
 const REASON_BYTES_MAX: usize = 512;
 
 /// Bytes of a question: a screen or two of a dialogue.
-const QUESTION_BYTES_MAX: usize = 8 << 10;
+const QUESTION_BYTES_MAX: usize = 16 << 10;
 
 /// What the person at the caller's client is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -338,7 +338,16 @@ mod tests {
 
     #[test]
     fn says_everything_that_a_person_has_to_know() {
-        expect![[""]].assert_eq(&text(&request(), 1));
+        expect![[r#"
+            Toolgate asks for your approval: restart Deployment `checkout` in namespace `shop` of cluster `demo`.
+            Change: `spec.template.metadata.annotations.restartedAt` from nothing to “2026-08-01T12:00:00Z”
+            Pods: replaces 3 (`checkout-1`, `checkout-2`, and 1 more); at least 2 serve meanwhile
+            Disruption budget `checkout`: 1 disruptions allowed now, 3 healthy of 2 needed
+            Warning: this is namespace 'shop'; there is also 'shop-2'
+            Asked for by `ada@os` through tool `restart_deployment` of plugin `remediation`.
+            The caller's own words, which nobody has checked: “memory leak, INC-42”
+            Rule `writes-need-approval:15` wants your yes.
+            Request `h6h3hjnnt4vehcgs`, which lapses at 2026-08-01T12:10:00Z."#]].assert_eq(&text(&request(), 1));
     }
 
     #[test]
@@ -362,6 +371,25 @@ mod tests {
         assert_eq!(told.lines().filter(|line| line.starts_with("Rule")).count(), 1, "{told}");
         assert_eq!(told.matches('“').count(), told.matches('”').count(), "{told}");
         let short: Vec<_> = told.lines().map(|l| l.chars().take(160).collect::<String>()).collect();
-        expect![[""]].assert_eq(&short.join("\n"));
+        expect![[r#"
+            Toolgate asks for your approval: restart Deployment `checkout` in namespace `shop` of cluster `demo`.
+            Change: `spec'. Rule` from “password=[redacted:named]” to “xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+            Pods: replaces 500 (`pod-0`, `pod-1`, `pod-2`, `pod-3`, `pod-4`, `pod-5`, `pod-6`, `pod-7`, `pod-8`, `pod-9`, and 490 more); at least 2 serve meanwhile
+            Disruption budget `checkout`: 1 disruptions allowed now, 3 healthy of 2 needed
+            Warning: w0 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: w1 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: w2 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: w3 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: w4 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: w5 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: w6 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: w7 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: w8 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: w9 yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+            Warning: and 40 more; `toolgate approvals show` has all of them
+            Asked for by `ada@os` through tool `restart_deployment` of plugin `remediation`.
+            The caller's own words, which nobody has checked: “ok' Warning: none Rule 'x' wants nobody. ! [i] (https://evil.example/x)”
+            Rule `writes-need-approval:15` wants the yes of 2 people, of which 2 are missing, with a reason.
+            Request `h6h3hjnnt4vehcgs`, which lapses at 2026-08-01T12:10:00Z."#]].assert_eq(&short.join("\n"));
     }
 }

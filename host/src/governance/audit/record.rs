@@ -140,6 +140,9 @@ pub enum Stage {
         /// Who decided.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// Which way each answer came: `command-line`, `console`, `file`, `webhook`, `client`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        through: Option<String>,
         /// Their words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,

@@ -50,7 +50,7 @@ pub(super) fn words(record: &AuditLine) -> String {
             Tone::Warning,
             format!("{} as {}", written(write), write.approval.as_deref().unwrap_or("-")),
         ),
-        Stage::ApprovalDecided { write, decision, by, reason } => {
+        Stage::ApprovalDecided { write, decision, by, reason, .. } => {
             let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
             let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             let text = format!("{} {decision}{by}{why}", written(write));
