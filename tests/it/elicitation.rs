@@ -23,6 +23,8 @@ use toolgate::governance::audit::Stage;
 use toolgate::transport::{REREAD_EVERY, TransportError, serve_io};
 use toolgate_tests::{House, grants, line};
 
+use crate::program::unfenced;
+
 /// Longer than anything here takes.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -153,7 +155,10 @@ impl Client {
 pub(crate) fn text(answer: &Value) -> String {
     match answer["error"]["message"].as_str() {
         Some(error) => format!("error: {error}"),
-        None => answer["result"]["content"][0]["text"].as_str().unwrap_or_default().to_owned(),
+        None => {
+            let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+            unfenced(text).to_owned()
+        }
     }
 }
 
@@ -238,13 +243,13 @@ async fn a_no_ends_it_and_silence_leaves_it_to_others() {
         {"action":"accept","content":{"decision":"deny","reason":"not\nnow"}}
             denied: restart of deployment `shop/checkout`: the person at your client said no: not now. Nothing was changed.
         {"action":"decline"}
-            denied: restart of deployment `shop/checkout`: the person at your client said no: declined in the client. Nothing was changed.
+            denied: restart of deployment `shop/checkout`: the person at your client said no. Nothing was changed.
         {"action":"cancel"}
-            <untrusted-ac41c2df02362362b62ebb30>
+            Approval required, nothing was changed yet: restart of deployment `shop/checkout`
         {}
-            <untrusted-1734620c1d9c1fb91e60a48f>
+            Approval required, nothing was changed yet: restart of deployment `shop/frontend`
         {"action":"accept","content":{"decision":"approve"},"x":1}
-            <untrusted-2724722cc04275d6eed01973>
+            Performed: restart of deployment `shop/catalog`, <time> (7s ago), under approval <id>
     "#]].assert_eq(&seen);
     assert_eq!(fixture.writes(), 1, "the last only");
     assert_eq!(fixture.pending().len(), 2, "what was not answered waits for others");

@@ -29,6 +29,7 @@ mod compiled;
 mod console;
 mod desk;
 mod elicitation;
+mod elicitation_program;
 mod fairness;
 mod faults;
 mod grants;

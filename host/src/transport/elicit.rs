@@ -78,7 +78,9 @@ pub(super) fn said(answer: &Value, reason_required: bool) -> Said {
         (Some("accept"), Some(APPROVE)) => Said::Yes(reason),
         (Some("accept"), Some(DENY)) => Said::No(reason),
         (Some("accept"), _) => Said::Incomplete,
-        (Some("decline"), _) => Said::No(reason.or_else(|| Some(DECLINED.to_owned()))),
+        (Some("decline"), _) => {
+            Said::No(reason.or_else(|| reason_required.then(|| DECLINED.to_owned())))
+        }
         _ => Said::Nothing,
     }
 }
@@ -127,10 +129,7 @@ mod tests {
             (json!({"action": "accept", "content": {"decision": true}}), Said::Incomplete),
             (json!({"action": "accept", "content": {}}), Said::Incomplete),
             (json!({"action": "accept"}), Said::Incomplete),
-            (
-                json!({"action": "decline", "content": {"decision": "approve"}}),
-                Said::No(Some(DECLINED.to_owned())),
-            ),
+            (json!({"action": "decline", "content": {"decision": "approve"}}), Said::No(None)),
             (json!({"action": "cancel", "content": {"decision": "approve"}}), Said::Nothing),
             (json!({"action": "Accept", "content": {"decision": "approve"}}), Said::Nothing),
             (json!({"content": {"decision": "approve"}}), Said::Nothing),
@@ -141,5 +140,7 @@ mod tests {
         }
         let bare = json!({"action": "accept", "content": {"decision": "approve", "reason": " "}});
         assert_eq!(said(&bare, true), Said::Incomplete);
+        let declined = Said::No(Some(DECLINED.to_owned()));
+        assert_eq!(said(&json!({"action": "decline"}), true), declined, "there is no form to fill");
     }
 }

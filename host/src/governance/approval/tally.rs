@@ -80,9 +80,9 @@ mod tests {
         let mut words = text.split(' ');
         let (word, by) = (words.next().unwrap(), words.next().unwrap());
         AnswerFile {
-            approve: !word.starts_with("no"),
+            approve: word != "no",
             by: by.parse().unwrap(),
-            channel: if word.contains('-') { Channel::Client } else { Channel::Console },
+            channel: if word == "client" { Channel::Client } else { Channel::Console },
             reason: words.next().map(str::to_owned),
             at: String::new(),
             request_sha256: if word == "foreign" { "other" } else { "this" }.to_owned(),
@@ -129,6 +129,37 @@ mod tests {
                 Tally::Foreign(_) => "foreign".to_owned(),
             };
             assert_eq!(tally, told, "{answers} under {terms:?}");
+        }
+    }
+
+    #[test]
+    fn a_yes_in_the_client_is_no_second_persons() {
+        for (requester, answers, told) in [
+            ("ada@os", "client ada@os", "1 missing"),
+            ("ada@os", "client ada@os, yes ada@os", "1 missing"),
+            ("ada@os", "client ada@os, yes bob@os", "yes"),
+            // Whoever sits at this machine may be the caller whom nobody knows.
+            ("anonymous@loopback", "client anonymous@loopback, yes ada@os", "1 missing"),
+            ("anonymous@loopback", "client anonymous@loopback, yes ada@tickets", "yes"),
+            ("anonymous@loopback", "client anonymous@loopback, yes ada@os, yes bob@os", "yes"),
+            ("ada@corp", "client ada@corp, yes bob@corp", "1 missing"),
+        ] {
+            let terms = ApprovalTerms {
+                approvers: 2,
+                requester_may_approve: true,
+                caller_may_confirm: true,
+                ..ApprovalTerms::default()
+            };
+            let (subject, issuer) = requester.split_once('@').unwrap();
+            let (subject, issuer) = (subject.to_owned(), issuer.to_owned());
+            let requester = Principal { subject, groups: Vec::new(), issuer };
+            let given: Vec<_> = answers.split(", ").map(answer).collect();
+            let tally = match Tally::of(&terms, &requester, "this", &given) {
+                Tally::Missing(missing) => format!("{missing} missing"),
+                Tally::Yes(_) => "yes".to_owned(),
+                Tally::No(_) | Tally::Foreign(_) => "no".to_owned(),
+            };
+            assert_eq!(tally, told, "{answers} to {requester}");
         }
     }
 }
