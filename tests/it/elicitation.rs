@@ -153,13 +153,11 @@ impl Client {
 }
 
 pub(crate) fn text(answer: &Value) -> String {
-    match answer["error"]["message"].as_str() {
-        Some(error) => format!("error: {error}"),
-        None => {
-            let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
-            unfenced(text).to_owned()
-        }
+    if let Some(error) = answer["error"]["message"].as_str() {
+        return format!("error: {error}");
     }
+    let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    unfenced(text).to_owned()
 }
 
 pub(crate) fn restart(name: &str) -> Value {

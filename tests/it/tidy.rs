@@ -207,6 +207,20 @@ const STRANGERS: &[(&str, &[&str])] = &[
     ),
     ("gateway.rs", &["backend", "cli", "config", "console", "effects", "transport", "wiring"]),
     (
+        "confirm.rs",
+        &[
+            "backend",
+            "cli",
+            "config",
+            "console",
+            "effects",
+            "gateway",
+            "sandbox",
+            "transport",
+            "wiring",
+        ],
+    ),
+    (
         "permissions.rs",
         &["backend", "cli", "config", "console", "effects", "gateway", "transport", "wiring"],
     ),

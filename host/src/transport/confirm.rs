@@ -303,14 +303,10 @@ fn not_ours() -> ErrorData {
 }
 
 fn not_taken(error: &ApprovalError) -> ErrorData {
-    match error {
-        ApprovalError::Io(_) => {
-            tracing::error!(%error, "an answer cannot be taken");
-            ErrorData::internal_error("the answer cannot be taken now; try again later", None)
-        }
-        error => ErrorData::invalid_params(
-            format!("the answer is not taken: {error}; call the tool without `requestState`"),
-            None,
-        ),
+    if let ApprovalError::Io(_) = error {
+        tracing::error!(%error, "an answer cannot be taken");
+        return ErrorData::internal_error("the answer cannot be taken now; try again later", None);
     }
+    let text = format!("the answer is not taken: {error}; call the tool without `requestState`");
+    ErrorData::invalid_params(text, None)
 }

@@ -103,7 +103,9 @@ fn value(digest: &mut Sha256, of: &Value) {
         Value::Object(fields) => object(digest, fields),
         Value::Array(items) => {
             digest.update(b"[");
-            items.iter().for_each(|item| value(digest, item));
+            for item in items {
+                value(digest, item);
+            }
             digest.update(b"]");
         }
         Value::String(string) => {
