@@ -188,6 +188,10 @@ fn text(request: &ApprovalFile, missing: u8) -> String {
         name(tool),
         name(plugin)
     ));
+    if let Some(claim) = &request.on_behalf_of {
+        let claim = part(claim, PART_BYTES_MAX);
+        lines.push(format!("The caller says to ask on behalf of “{claim}”."));
+    }
     if let Some(reason) = reason {
         let quoted = part(reason, REASON_BYTES_MAX);
         lines.push(format!("The caller's own words, which nobody has checked: “{quoted}”"));
@@ -324,6 +328,7 @@ mod tests {
             instance: "here".to_owned(),
             call: "call0000call0000".to_owned(),
             principal: "ada@os".to_owned(),
+            on_behalf_of: None,
             plugin: "remediation".to_owned(),
             digest: "d".repeat(64),
             tool: "restart_deployment".to_owned(),
