@@ -1,7 +1,8 @@
 //! Construction: from a configuration to a house. Holds no rule, and branches on no business data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,17 +12,19 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Offered, Permissions};
 use crate::backend::demo::{DemoCluster, ScenarioError};
 use crate::backend::kubernetes::{Bounds, Clusters, ConnectError, Connection, REQUEST_DEADLINE};
-use crate::capability::{Clock, Journal};
+use crate::backend::webhook::{Address, WebhookError, Webhooks};
+use crate::capability::{Clock, Journal, Outbox};
 use crate::config::{self, Audit, AuditArguments, AuditStream, ClusterSource, Config};
 use crate::domain::limits::Limits;
-use crate::domain::name::{ClusterName, PluginId, ToolName};
+use crate::domain::name::{ClusterName, PluginId, ToolName, WebhookName};
 use crate::effects::{self, Effects};
 use crate::gateway::Gateway;
 use crate::governance::admission::Governor;
 use crate::governance::approval::{Answers, ApprovalError, Desk};
 use crate::governance::audit::{
-    self, Arguments, AuditError, AuditLog, Places, Rotation, StreamName,
+    self, Arguments, AuditError, AuditLog, Places, Rotation, Sink, StreamName,
 };
+use crate::governance::notices::{self, Copier, Notices, Stamp, copy_to};
 use crate::governance::policy::{self, Policy, PolicyError};
 use crate::governance::rate_limit::WriteBudget;
 use crate::sandbox::{self, Compiler, Ports, Sandbox, SandboxError, Terms, Threads, Tool};
@@ -54,6 +57,9 @@ pub enum WiringError {
     /// Nothing can be put on record, so nothing may run.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Nobody can be told.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// Nobody can be asked.
     #[error(transparent)]
     Approvals(#[from] ApprovalError),
@@ -87,6 +93,7 @@ pub struct House {
     /// The embedded clusters.
     pub embedded: BTreeMap<ClusterName, DemoCluster>,
     audit: AuditLog,
+    telling: Telling,
     stop: CancellationToken,
     executing: JoinHandle<()>,
     /// Last, so that everything that runs on them is told to end first.
@@ -108,6 +115,7 @@ impl House {
         if let Err(error) = self.audit.close().await {
             tracing::error!(%error, "the last records may be lost");
         }
+        self.telling.close().await;
     }
 }
 
@@ -130,8 +138,8 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         plugins_dir,
         state_dir,
         cache_dir,
-        serve: _,   // The transport's.
-        console: _, // The operator's own listener, which commands start.
+        serve: _, // The transport's.
+        console,  // Commands start it; here it is only told where it is.
         mode,
         clusters,
         default_cluster,
@@ -144,6 +152,7 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
         approvals,
         audit,
         redaction,
+        webhooks,
     } = config;
     let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
     crate::governance::redact::configure(&redaction);
@@ -155,10 +164,13 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let (connections, embedded) = connections(clusters)?;
     let clusters =
         Clusters::new(connections, &bounds, Arc::clone(&clock)).map_err(WiringError::Connect)?;
-    let log = AuditLog::with(recorded(audit, &state_dir, &instance, &clock))?;
+    let webhooks = Arc::new(Webhooks::open(addresses(webhooks), &clock)?);
+    let (sinks, copiers) = copies(&audit.webhooks);
+    let log = AuditLog::with(recorded(audit, sinks, &state_dir, &instance, &clock))?;
     let journal: Arc<dyn Journal> = Arc::new(log.clone());
     let clusters = Arc::new(clusters.with_journal(&journal));
-    let (desk, answers) = approving(&state_dir.join(APPROVALS_DIR), instance, &clock)?;
+    let (desk, answers) = approving(&state_dir.join(APPROVALS_DIR), instance.clone(), &clock)?;
+    let telling = Telling::start(webhooks, copiers, &log, &answers, (instance, console), &clock);
     let effects = Arc::new(Effects::new(effects::Parts {
         writer: clusters.clone(),
         kubernetes: clusters.clone(),
@@ -203,7 +215,83 @@ pub async fn build(config: Config, compiler: Compiler) -> Result<House, WiringEr
     let gateway = Arc::new(Gateway::new(log.clone(), governor, sandbox, answers));
     let stop = CancellationToken::new();
     let executing = tokio::spawn(Arc::clone(&effects).run(stop.clone()));
-    Ok(House { gateway, effects, embedded, audit: log, stop, executing, _threads: threads })
+    let audit = log;
+    Ok(House { gateway, effects, embedded, audit, telling, stop, executing, _threads: threads })
+}
+
+/// Whoever tells the operator's systems what happens.
+struct Telling {
+    webhooks: Arc<Webhooks>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Telling {
+    fn start(
+        webhooks: Arc<Webhooks>,
+        copiers: Vec<Copier>,
+        log: &AuditLog,
+        answers: &Arc<Answers>,
+        (instance, console): (String, Option<SocketAddr>),
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let mut tasks = Vec::new();
+        if webhooks.names().next().is_some() {
+            webhooks.start();
+            let outbox: Arc<dyn Outbox> = webhooks.clone();
+            let stamp = Arc::new(Stamp::new(instance.clone(), Arc::clone(clock)));
+            tasks.extend(copiers.into_iter().map(|copier| {
+                let (outbox, stamp) = (Arc::clone(&outbox), Arc::clone(&stamp));
+                tokio::spawn(copier.run(outbox, stamp, log.clone(), stop.clone()))
+            }));
+            let (log, answers) = (log.clone(), Arc::clone(answers));
+            let parts = notices::Parts { outbox, log, answers, stamp, instance, console };
+            tasks.push(tokio::spawn(Notices::new(parts).run(stop.clone())));
+        }
+        Self { webhooks, stop, tasks }
+    }
+
+    /// Tells of what was recorded by now, and waits for it a little.
+    async fn close(&mut self) {
+        self.stop.cancel();
+        let tasks = std::mem::take(&mut self.tasks);
+        let told = async {
+            for task in tasks {
+                if let Err(error) = task.await {
+                    tracing::error!(%error, "somebody who tells what happens failed");
+                }
+            }
+        };
+        self.webhooks.close(told).await;
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Where messages go, as the adapter wants to know it.
+pub fn addresses(
+    webhooks: BTreeMap<WebhookName, config::Webhook>,
+) -> BTreeMap<WebhookName, Address> {
+    let address = |(name, webhook)| {
+        let config::Webhook { url, secret_file, ca_file, topics } = webhook;
+        (name, Address { url, secret_file, ca_file, topics })
+    };
+    webhooks.into_iter().map(address).collect()
+}
+
+/// The two ends of each copy of the log that goes to a webhook.
+fn copies(webhooks: &BTreeSet<WebhookName>) -> (Vec<Box<dyn Sink>>, Vec<Copier>) {
+    let copy = |webhook: &WebhookName| {
+        let (sink, copier) = copy_to(webhook.clone());
+        let sink: Box<dyn Sink> = Box::new(sink);
+        (sink, copier)
+    };
+    webhooks.iter().map(copy).unzip()
 }
 
 /// Who holds requests, and what the callers may read of them.
@@ -237,11 +325,20 @@ pub fn policy(file: Option<&Path>, approvals: &config::Approvals) -> Result<Poli
 
 fn recorded(
     audit: Audit,
+    copies: Vec<Box<dyn Sink>>,
     state_dir: &Path,
     instance: &str,
     clock: &Arc<dyn Clock>,
 ) -> audit::Settings {
-    let Audit { arguments, to_file, stream, file_bytes_max, keep_files, checkpoints } = audit;
+    let Audit {
+        arguments,
+        to_file,
+        stream,
+        webhooks: _, // They are the copies.
+        file_bytes_max,
+        keep_files,
+        checkpoints,
+    } = audit;
     audit::Settings {
         folder: state_dir.join(AUDIT_DIR),
         instance: instance.to_owned(),
@@ -258,7 +355,7 @@ fn recorded(
                 AuditStream::Stderr => StreamName::Stderr,
             }),
         },
-        copies: Vec::new(),
+        copies,
         checkpoints,
         clock: Arc::clone(clock),
     }
@@ -335,7 +432,10 @@ fn connections(clusters: BTreeMap<ClusterName, ClusterSource>) -> Result<Connect
 }
 
 /// Names this process in records: 64 random bits.
-fn instance() -> Result<String, WiringError> {
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn instance() -> Result<String, WiringError> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(system)?;
     Ok(format!("{:016x}", u64::from_be_bytes(random)))

@@ -249,6 +249,7 @@ fn every_stage_says_all_that_an_auditor_asks_for() {
           generation   9
           decision     approved
           by           ada@os
+          through      command-line
           reason       seen with erin
 
         intent

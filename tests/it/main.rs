@@ -51,5 +51,6 @@ mod tidy;
 mod unapproved;
 mod verdicts;
 mod web_driver;
+mod webhooks;
 mod wire;
 mod writes;

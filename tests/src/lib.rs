@@ -28,6 +28,7 @@ mod house;
 mod operator;
 mod parts;
 pub mod proxy;
+pub mod receiver;
 mod record;
 #[allow(
     clippy::must_use_candidate,

@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 use super::help;
 use crate::config::{listen_address, shown};
 use crate::domain::limits::ARGUMENTS_BYTES_MAX;
-use crate::domain::name::{ApprovalId, CallId, ClusterName, Namespace, ObjectName, ToolName};
+use crate::domain::name::{
+    ApprovalId, CallId, ClusterName, Namespace, ObjectName, ToolName, WebhookName,
+};
 
 /// The whole command line.
 #[derive(Debug, Clone, Parser)]
@@ -116,6 +118,10 @@ pub enum Command {
     #[command(long_about = help::APPROVALS_LONG,
               after_long_help = help::APPROVALS_EXAMPLES)]
     Approvals(Approvals),
+    /// List the webhooks, or see whether messages arrive there
+    #[command(long_about = help::WEBHOOKS_LONG,
+              after_long_help = help::WEBHOOKS_EXAMPLES)]
+    Webhooks(Webhooks),
     /// Open the console in a browser: requests, calls, plugins
     #[command(long_about = help::CONSOLE_LONG,
               after_long_help = help::CONSOLE_EXAMPLES)]
@@ -300,6 +306,26 @@ pub enum ApprovalsCommand {
         /// Why, for the record and for the caller
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: Option<String>,
+    },
+}
+
+/// `toolgate webhooks`
+#[derive(Debug, Clone, Args)]
+pub struct Webhooks {
+    /// What to do about them.
+    #[command(subcommand)]
+    pub command: WebhooksCommand,
+}
+
+/// What to do about webhooks.
+#[derive(Debug, Clone, Subcommand)]
+pub enum WebhooksCommand {
+    /// List where messages go, and what each is told of
+    List,
+    /// Send a signed `webhook.test` once, and tell what came of it
+    Test {
+        /// The webhook [default: all of them]
+        name: Option<WebhookName>,
     },
 }
 

@@ -129,6 +129,19 @@ Examples:
   toolgate approvals approve 7q2m9xk4 --reason 'incident 4711'
   toolgate approvals deny 7q2m9xk4 --reason 'wait for the rollout'";
 
+pub(super) const WEBHOOKS_LONG: &str = "\
+List the webhooks, or see whether messages arrive there.
+
+A server sends signed messages to the addresses of `[webhooks.NAME]`: writes that wait for a \
+person, what was written, limits, refusals, trouble of the audit log. `test` sends one message to \
+each, once, with the same signature; a path is never shown, since it may be a secret.";
+
+pub(super) const WEBHOOKS_EXAMPLES: &str = "\
+Examples:
+  toolgate webhooks list
+  toolgate webhooks test
+  toolgate webhooks test chat --json";
+
 pub(super) const CONSOLE_LONG: &str = "\
 Open the console in a browser: requests, calls, plugins.
 

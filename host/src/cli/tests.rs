@@ -1,5 +1,6 @@
 mod audit;
 mod policy;
+mod webhooks;
 
 use clap::{CommandFactory, Parser};
 use expect_test::{Expect, expect};
@@ -63,6 +64,7 @@ fn help_of_toolgate() {
               rbac          Print the smallest Kubernetes roles that the grants need
               policy        Check, test and explain the rules about who may do what
               approvals     Answer the writes that wait for a person
+              webhooks      List the webhooks, or see whether messages arrive there
               console       Open the console in a browser: requests, calls, plugins
               audit         Show who called what, and what came of it
               demo          See it work: an incident in an embedded cluster

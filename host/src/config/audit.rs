@@ -1,5 +1,6 @@
 //! `[audit]`
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::document::{Document, KeyPath, list_words};
@@ -9,6 +10,7 @@ use super::problem::{shown, similar};
 use super::raw::RawAudit;
 use super::validate::place;
 use super::{Audit, AuditArguments, AuditStream};
+use crate::domain::name::WebhookName;
 
 /// A file of the log: some 100,000 records.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -21,12 +23,13 @@ const FILE_BYTES_MAX_MAX: i64 = 16 << 30;
 
 pub(super) fn validate(
     raw: &RawAudit,
+    webhooks: &BTreeSet<&str>,
     path: &KeyPath,
     reach: (&Path, &Environment),
     document: &mut Document<'_>,
 ) -> Audit {
     let RawAudit { arguments, sinks, file_bytes_max, keep_files, checkpoints } = raw;
-    let (to_file, stream) = places(sinks.as_deref(), path, document);
+    let Places { to_file, stream, webhooks } = places(sinks.as_deref(), webhooks, path, document);
     let bounds = FILE_BYTES_MAX_MIN..=FILE_BYTES_MAX_MAX;
     let file_bytes_max = file_bytes_max
         .and_then(|value| bounded(value, bounds, &path.key("file_bytes_max"), document))
@@ -40,6 +43,7 @@ pub(super) fn validate(
         arguments: level(arguments.as_deref(), path, document),
         to_file,
         stream,
+        webhooks,
         file_bytes_max,
         keep_files,
         checkpoints,
@@ -60,27 +64,60 @@ fn level(text: Option<&str>, path: &KeyPath, document: &mut Document<'_>) -> Aud
     }
 }
 
+struct Places {
+    to_file: bool,
+    stream: Option<AuditStream>,
+    webhooks: BTreeSet<WebhookName>,
+}
+
+/// What a place begins with that is a webhook.
+const WEBHOOK: &str = "webhook:";
+
 /// Standard output is the protocol's or the answer's; a server over HTTP takes it back.
 fn places(
     sinks: Option<&[String]>,
+    webhooks: &BTreeSet<&str>,
     path: &KeyPath,
     document: &mut Document<'_>,
-) -> (bool, Option<AuditStream>) {
-    let words = ["file", "stdout"];
-    let Some(sinks) = sinks else { return (true, None) };
+) -> Places {
+    let mut places = Places { to_file: false, stream: None, webhooks: BTreeSet::new() };
+    let words = ["file", "stdout", "webhook:NAME"];
+    let Some(sinks) = sinks else { return Places { to_file: true, ..places } };
     let path = path.key("sinks");
     for (index, sink) in sinks.iter().enumerate() {
-        if !words.contains(&sink.as_str()) {
-            let text = format!("`{}` is no place for records", shown(sink));
-            document.problem(&path.item(index), text, meant(sink, &words));
+        match sink.as_str() {
+            "file" => places.to_file = true,
+            "stdout" => places.stream = Some(AuditStream::Stderr),
+            other => match other.strip_prefix(WEBHOOK) {
+                Some(name) if webhooks.contains(name) => {
+                    places.webhooks.extend(name.parse::<WebhookName>());
+                }
+                Some(name) => {
+                    let text = format!("there is no webhook `{}`", shown(name));
+                    let hint = match similar(name, webhooks.iter().copied()) {
+                        Some(meant) => format!("did you mean `webhook:{meant}`?"),
+                        None => "describe it under `[webhooks.NAME]`".to_owned(),
+                    };
+                    document.problem(&path.item(index), text, hint);
+                }
+                None => {
+                    let text = format!("`{}` is no place for records", shown(other));
+                    document.problem(&path.item(index), text, meant(other, &words));
+                }
+            },
         }
     }
-    if sinks.is_empty() {
-        let hint = "say `[\"file\"]`: without a record nothing runs".to_owned();
-        document.problem(&path, "there is no place for records".to_owned(), hint);
+    // What is unknown was meant to be one of them, and is told already.
+    if !places.to_file && places.stream.is_none() && sinks.len() == places.webhooks.len() {
+        let text = if sinks.is_empty() {
+            "there is no place for records"
+        } else {
+            "a webhook gets copies of records, and nothing decides whether there is one"
+        };
+        let hint = "say `\"file\"` as well: without a record nothing runs";
+        document.problem(&path, text, hint);
     }
-    let has = |word: &str| sinks.iter().any(|sink| sink == word);
-    (has("file"), has("stdout").then_some(AuditStream::Stderr))
+    places
 }
 
 fn meant(other: &str, words: &[&'static str]) -> String {

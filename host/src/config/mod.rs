@@ -19,8 +19,9 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod webhooks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -31,11 +32,12 @@ pub use environment::{Environment, FILE_NAME};
 pub use problem::{ConfigError, PROBLEMS_MAX, Problem};
 pub(crate) use problem::{shown, similar};
 pub use serve::listen_address;
+pub use webhooks::Webhook;
 
 use crate::domain::grant::Grants;
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
-use crate::domain::name::{ClusterName, PluginId};
+use crate::domain::name::{ClusterName, PluginId, WebhookName};
 use crate::domain::rates::{Rate, Rates};
 use crate::domain::redaction::Redaction;
 
@@ -81,6 +83,8 @@ pub struct Config {
     pub audit: Audit,
     /// What is looked for in texts that leave.
     pub redaction: Redaction,
+    /// Where messages go.
+    pub webhooks: BTreeMap<WebhookName, Webhook>,
 }
 
 /// The HTTP listener. Only `toolgate serve --http` opens it.
@@ -150,6 +154,8 @@ pub struct Audit {
     pub to_file: bool,
     /// Whether to a stream of the process as well, and which.
     pub stream: Option<AuditStream>,
+    /// The webhooks that get copies.
+    pub webhooks: BTreeSet<WebhookName>,
     /// How long a file becomes before the next one is begun.
     pub file_bytes_max: u64,
     /// How many full files are kept; all, where nothing is said.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 pub(super) use super::limits::RawLimits;
 pub(super) use super::rates::RawRates;
+pub(super) use super::webhooks::RawWebhook;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,6 +32,7 @@ pub(super) struct RawConfig {
     pub(super) approvals: Table<RawApprovals>,
     pub(super) audit: Table<RawAudit>,
     pub(super) redaction: Table<RawRedaction>,
+    pub(super) webhooks: BTreeMap<String, Table<RawWebhook>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

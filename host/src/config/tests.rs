@@ -141,6 +141,7 @@ fn reads_every_key() {
         arguments: AuditArguments::Metadata,
         to_file: true,
         stream: Some(AuditStream::Stderr),
+        webhooks: BTreeSet::new(),
         file_bytes_max: 1_000_000,
         keep_files: Some(30),
         checkpoints: Some("/mnt/worm/checkpoints.jsonl".into()),
@@ -273,7 +274,7 @@ fn reports_every_shape_that_does_not_fit() {
               hint: write it in quotes: `".."`
 
             line 4: whatever: there is no such key
-              hint: the keys here are `plugins_dir`, `state_dir`, `cache_dir`, `serve`, `console`, `mode`, `clusters`, `grants`, `rates`, `limits`, `plugins`, `policy`, `approvals`, `audit`, `redaction`
+              hint: the keys here are `plugins_dir`, `state_dir`, `cache_dir`, `serve`, `console`, `mode`, `clusters`, `grants`, `rates`, `limits`, `plugins`, `policy`, `approvals`, `audit`, `redaction`, `webhooks`
 
             line 7: mode.readonly: there is no such key
               hint: did you mean `read_only`?

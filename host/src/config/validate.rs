@@ -11,7 +11,7 @@ use super::limits::bounded;
 use super::problem::shown;
 use super::raw::{RawApprovals, RawConfig, RawMode, RawPlugin, RawPolicy, Table};
 use super::{
-    Approvals, Config, audit, clusters, grants, limits, rates, redaction, serve, settings,
+    Approvals, Config, audit, clusters, grants, limits, rates, redaction, serve, settings, webhooks,
 };
 use crate::domain::limits::Limits;
 use crate::domain::mode::Mode;
@@ -41,6 +41,7 @@ pub(super) fn validate(
         approvals: Table(approvals),
         audit: Table(audit),
         redaction: Table(redaction),
+        webhooks,
     } = raw;
     let root = KeyPath::root();
     let mut folder = |key: &str, text: &Option<String>, default: Option<PathBuf>| {
@@ -63,7 +64,9 @@ pub(super) fn validate(
         validate_plugins(plugins, &base, &root.key("plugins"), document);
     let policy_file = validate_policy(policy, approvals, (base_dir, environment), document);
     let approvals = validate_approvals(approvals, &root.key("approvals"), document);
-    let audit = audit::validate(audit, &root.key("audit"), reach, document);
+    let named = webhooks.keys().map(String::as_str).collect();
+    let audit = audit::validate(audit, &named, &root.key("audit"), reach, document);
+    let webhooks = webhooks::validate(webhooks, &root.key("webhooks"), reach, document);
     let redaction = redaction::validate(redaction, &root.key("redaction"), document);
     Some(Config {
         plugins_dir: plugins_dir?,
@@ -83,6 +86,7 @@ pub(super) fn validate(
         approvals,
         audit,
         redaction,
+        webhooks,
     })
 }
 

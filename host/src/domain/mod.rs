@@ -25,5 +25,6 @@ pub(crate) mod similar;
 pub mod subject;
 pub mod tool;
 pub mod uri;
+pub mod webhook;
 pub mod withheld;
 pub mod write;

@@ -103,6 +103,8 @@ names! {
     Namespace, "namespace", "lower-case letters, digits and `-`, at most 63", |t| is_dns(t, 63, false);
     /// The name of a Kubernetes object (RFC 1123 subdomain). Some kinds allow more; none that we read.
     ObjectName, "object name", "lower-case letters, digits, `-` and `.`, at most 253", |t| is_dns(t, 253, true);
+    /// A webhook of the operator's configuration.
+    WebhookName, "webhook name", "lower-case letters, digits and `-`, at most 63", |t| is_dns(t, 63, false);
     /// One call.
     CallId, "call id", "8 to 64 lower-case letters and digits", is_id;
     /// One approval.

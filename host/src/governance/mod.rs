@@ -1,7 +1,7 @@
 //! Decides and records; never acts.
 //!
-//! Owns: admission, policy, approvals, the audit log, redaction. Must not: perform an effect; know rmcp,
-//! wasmtime or kube. Read [`admission::Governor`] first.
+//! Owns: admission, policy, approvals, the audit log, notices, redaction. Must not: perform an
+//! effect; know rmcp, wasmtime or kube. Read [`admission::Governor`] first.
 
 pub mod admission;
 pub mod answers;
@@ -12,6 +12,7 @@ mod documents;
 pub mod guard;
 pub mod lines;
 mod names;
+pub mod notices;
 pub mod objects;
 pub mod policy;
 pub mod rate_limit;

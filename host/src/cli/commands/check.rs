@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Desk};
+use crate::backend::webhook::Webhooks;
+use crate::capability::Clock;
 use crate::cli::table::{Cell, Table, Tone, printable};
 use crate::config::Config;
 use crate::domain::capability::Capability;
@@ -28,6 +31,8 @@ struct Report {
 impl Report {
     fn of(config: Config) -> Result<Self, wiring::WiringError> {
         wiring::policy(config.policy_file.as_deref(), &config.approvals)?;
+        let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
+        Webhooks::open(wiring::addresses(config.webhooks.clone()), &clock)?;
         let terms = |id: &_| {
             let Config { grants, limits, plugin_limits, settings, .. } = &config;
             wiring::terms(id, grants, limits, plugin_limits, settings)

@@ -86,6 +86,15 @@ impl Prepared {
         Ok(Self { state_dir: config.state_dir.clone(), mode: config.mode.clone(), place })
     }
 
+    /// Where it will be.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match &self.place {
+            Place::Nowhere => None,
+            Place::Here(listener) => Some(listener.local_addr()),
+            Place::Taken(address) => Some(*address),
+        }
+    }
+
     /// Begins to serve.
     pub(super) fn start(self, house: &House) -> Result<Started, Complaint> {
         let Self { state_dir, mode, place } = self;

@@ -12,6 +12,7 @@ mod policy;
 mod rbac;
 mod serve;
 mod tools;
+mod webhooks;
 
 use std::future::Future;
 use std::io;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> Answer {
         | Command::Rbac(_)
         | Command::Policy(_)
         | Command::Approvals(_)
+        | Command::Webhooks(_)
         | Command::Console
         | Command::Audit(_)
         | Command::Completion(_) => Level::Quiet,
@@ -66,6 +68,7 @@ pub fn run(cli: Cli) -> Answer {
         Command::Rbac(rbac) => rbac::run(&desk, &rbac),
         Command::Policy(policy) => policy::run(&desk, &policy.command),
         Command::Approvals(approvals) => approvals::run(&desk, approvals.command),
+        Command::Webhooks(told) => webhooks::run(&desk, &told.command),
         Command::Console => console::run(&desk),
         Command::Audit(audit) => audit::run(&desk, audit),
         Command::Demo(demo) => demo::run(&desk, &demo),
@@ -118,6 +121,10 @@ impl From<WiringError> for Complaint {
                 "`policy.file` names it, from the folder of the configuration"
             }
             WiringError::Policy(_) => "`toolgate policy check` looks again, and runs nothing",
+            WiringError::Webhook(_) => {
+                "`secret_file` holds a text of at least 24 bytes, or `whsec_` and base64; `chmod 600` \
+                 it. `ca_file` holds certificates in PEM"
+            }
             WiringError::Sandbox(_) => "`plugins_dir` says where plugins lie, one folder each",
             WiringError::System(_) => "look at the limits of this account and container",
         };

@@ -48,6 +48,8 @@ pub(super) async fn until_stopped(
     let console = Prepared::bind(&config, listener.is_some()).await?;
     let reread_every = http.reread_every;
     let config = if listener.is_some() { config.with_free_stdout() } else { config };
+    // The port may have been any; messages say where the console is.
+    let config = Config { console: console.address(), ..config };
     let house = build(config).await?;
     let stop = interrupted();
     announce(&house);

@@ -315,7 +315,7 @@ impl LogFile for Stream {
 }
 
 impl super::sink::Sink for Stream {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         if self.is_stdout { "stdout" } else { "stderr" }
     }
 

@@ -8,9 +8,10 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::chain::{Chain, Hash};
 use super::disk::{Disk, LogFile};
+use super::health::{Health, Part};
 use super::key::{Checkpoint, Signer};
 use super::record::{AuditLine, Body, OpenedRecord, SCHEMA, Stage};
-use super::sink::Copies;
+use super::sink::{Copies, Mark};
 use super::writer::AuditError;
 use crate::capability::Clock;
 
@@ -117,6 +118,7 @@ pub(super) struct Ledger {
     is_closed: bool,
     told: broadcast::Sender<Arc<AuditLine>>,
     copies: Vec<Copies>,
+    health: Health,
 }
 
 /// What is to be brought to the disk.
@@ -135,12 +137,13 @@ pub(super) struct Parts {
     pub(super) instance: String,
     pub(super) told: broadcast::Sender<Arc<AuditLine>>,
     pub(super) copies: Vec<Copies>,
+    pub(super) health: Health,
 }
 
 impl Ledger {
     /// Opens the log; nothing is written before the first record.
     pub(super) fn open(parts: Parts) -> io::Result<Self> {
-        let Parts { disk, clock, signer, rotation, instance, told, copies } = parts;
+        let Parts { disk, clock, signer, rotation, instance, told, copies, health } = parts;
         let mut ledger = Self {
             disk,
             clock,
@@ -158,6 +161,7 @@ impl Ledger {
             is_closed: false,
             told,
             copies,
+            health,
         };
         ledger.begin("")?;
         Ok(ledger)
@@ -184,6 +188,11 @@ impl Ledger {
         }
     }
 
+    /// The end of what was left for the copies.
+    pub(super) fn mark_copies(&mut self) -> Vec<Mark> {
+        self.copies.iter().map(Copies::mark).collect()
+    }
+
     /// A `fdatasync` failed.
     pub(super) fn suspect(&mut self) {
         self.is_suspect = true;
@@ -203,6 +212,14 @@ impl Ledger {
             }
             Err(error) => (Vec::new(), Some(AuditError::Write(error.to_string())), batch),
         };
+        match &failure {
+            Some(error) => {
+                let records: usize = batch.iter().map(|entry| entry.records.len()).sum();
+                let n_lost = records.saturating_sub(sealed.len());
+                self.health.failed(Part::Records, n_lost as u64, error);
+            }
+            None => self.health.is_well(&Part::Records),
+        }
         let lost = || failure.clone().unwrap_or(AuditError::Slow);
         let mut sealed = sealed.drain(..);
         for Entry { records, is_durable, taken, is_own } in batch {
@@ -391,6 +408,9 @@ impl Ledger {
 
     fn found_torn(&mut self, fragment: &[u8]) {
         self.is_torn = true;
+        let n_bytes = fragment.len();
+        let why = format!("half a record of {n_bytes} bytes was found: a process or a disk failed");
+        self.health.failed(Part::Records, 1, &why);
         let stage = Stage::Torn {
             torn_bytes: fragment.len() as u64,
             torn_sha256: Hash::of(fragment).to_string(),

@@ -11,6 +11,7 @@ mod arguments;
 mod chain;
 mod disk;
 pub mod files;
+mod health;
 mod key;
 mod ledger;
 mod record;
@@ -24,6 +25,7 @@ mod writer;
 pub use arguments::{Arguments, fingerprint_in};
 pub use chain::Hash;
 pub use disk::{CHECKPOINTS_FILE, FILE, retired_name, retired_number};
+pub use health::{Ailment, Ailments, Part};
 pub use key::{Checkpoint, PUBLIC_KEY_FILE, PublicKey};
 pub use ledger::Rotation;
 pub use record::{

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 use super::arguments::{Arguments, Recorder};
 use super::disk::{Disk, FILE, Folder, Stream};
+use super::health::{Ailments, Health, Part};
 use super::key::{self, PublicKey, Signer};
 use super::ledger::{self, Ledger, Rotation};
 use super::record::{AuditLine, CallRecord, Decision, OutcomeRecord, Stage};
@@ -67,6 +68,7 @@ pub struct AuditLog {
     writer: Writer,
     recorder: Recorder,
     key: PublicKey,
+    health: Health,
 }
 
 impl AuditLog {
@@ -131,8 +133,10 @@ impl AuditLog {
         let failed = |reason: std::io::Error| AuditError::Open { path, reason: reason.to_string() };
         let disk = disk(place);
         let (told, _) = broadcast::channel(LISTENER_RECORDS_MAX);
+        let health = Health::new();
         let writer = (|| {
-            let copies = sinks.into_iter().map(Copies::start).collect::<Result<_, _>>()?;
+            let copies = sinks.into_iter().map(|sink| Copies::start(sink, health.clone()));
+            let copies = copies.collect::<Result<_, _>>()?;
             let ledger = Ledger::open(ledger::Parts {
                 disk: Arc::clone(&disk),
                 clock: Arc::clone(&settings.clock),
@@ -141,10 +145,12 @@ impl AuditLog {
                 instance: settings.instance,
                 told: told.clone(),
                 copies,
+                health: health.clone(),
             })?;
-            Writer::start(ledger, disk, settings.clock, told, settings.checkpoints)
+            let (clock, checkpoints) = (settings.clock, settings.checkpoints);
+            Writer::start(ledger, disk, clock, health.clone(), told, checkpoints)
         })();
-        Ok(Self { writer: writer.map_err(failed)?, recorder, key })
+        Ok(Self { writer: writer.map_err(failed)?, recorder, key, health })
     }
 
     /// What others need to check what this process signs.
@@ -181,6 +187,16 @@ impl AuditLog {
     /// many (`Lagged`); nobody ever waits for one.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<AuditLine>> {
         self.writer.subscribe()
+    }
+
+    /// What failed of the log so far, and whether it still does: for what shows or tells.
+    pub fn ailments(&self) -> watch::Receiver<Ailments> {
+        self.health.listen()
+    }
+
+    /// A sink took records for a copy, and lost them later.
+    pub fn lost_by_copy(&self, sink: &str, n_records: u64, why: &str) {
+        self.health.failed(Part::Copy(sink.to_owned()), n_records, &why);
     }
 
     /// Returns when everything that was recorded so far is on the disk.

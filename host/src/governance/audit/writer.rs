@@ -14,9 +14,11 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{broadcast, oneshot};
 
 use super::disk::{Disk, keep_copy};
+use super::health::{Health, Part};
 use super::key::Checkpoint;
 use super::ledger::{Entry, Ledger, Record, Unsynced};
 use super::record::{AuditLine, Stage};
+use super::sink::Mark;
 use crate::capability::Clock;
 
 /// Records that may wait for the disk. Beyond that calls are refused: the log is not keeping up.
@@ -95,6 +97,7 @@ struct Shared {
     ordered: Condvar,
     clock: Arc<dyn Clock>,
     disk: Arc<dyn Disk>,
+    health: Health,
     told: broadcast::Sender<Arc<AuditLine>>,
     /// Where checkpoints go beside the folder.
     checkpoints: Option<std::path::PathBuf>,
@@ -144,6 +147,7 @@ impl Writer {
         ledger: Ledger,
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
+        health: Health,
         told: broadcast::Sender<Arc<AuditLine>>,
         checkpoints: Option<std::path::PathBuf>,
     ) -> io::Result<Self> {
@@ -154,6 +158,7 @@ impl Writer {
             ordered: Condvar::new(),
             clock,
             disk,
+            health,
             told,
             checkpoints,
             began: Instant::now(),
@@ -213,6 +218,19 @@ impl Writer {
         let (taken, mut answer) = oneshot::channel();
         let entry = Entry { records, is_durable, taken: Some(taken), is_own: false };
         let begun = Instant::now();
+        let taken = self.take(entry, begun, &mut answer).await;
+        if let Err(error @ (AuditError::Slow | AuditError::Full)) = &taken {
+            self.shared.health.failed(Part::Pace, 1, error);
+        }
+        taken
+    }
+
+    async fn take(
+        &self,
+        entry: Entry,
+        begun: Instant,
+        answer: &mut oneshot::Receiver<Result<(), AuditError>>,
+    ) -> Result<(), AuditError> {
         self.shared.push(entry)?;
         self.shared.bring();
         let result = match answer.try_recv() {
@@ -297,6 +315,8 @@ impl Shared {
         ledger.append(group);
         if begun.elapsed() > SLOW {
             self.slow_until_ms.store(self.now_ms() + millis(SLOW_FOR), Ordering::Relaxed);
+        } else {
+            self.health.is_well(&Part::Pace);
         }
         let is_due = ledger.since_checkpoint() >= CHECKPOINT_RECORDS;
         if ledger.wants_sync() || is_due {
@@ -334,6 +354,9 @@ impl Shared {
             if is_due || is_closing || Instant::now() >= checkpoint_at {
                 self.checkpoint(is_closing);
                 checkpoint_at = Instant::now() + CHECKPOINT_EVERY;
+            }
+            if is_closing {
+                self.at_ledger(Ledger::mark_copies).into_iter().for_each(Mark::wait);
             }
             for closed in orders.closed {
                 let _ = closed.send(()); // Whoever gave up waiting needs no answer.
@@ -385,7 +408,10 @@ impl Shared {
         let synced = files.iter().try_for_each(|file| file.sync());
         if let Err(error) = &synced {
             tracing::error!(%error, "the audit log is not on the disk");
+            self.health.failed(Part::Disk, 1, error);
             self.at_ledger(Ledger::suspect);
+        } else if !files.is_empty() {
+            self.health.is_well(&Part::Disk);
         }
         for waiting in waiting {
             let result = synced.as_ref().copied().map_err(|e| AuditError::Write(e.to_string()));
@@ -406,13 +432,18 @@ impl Shared {
             Ok(None) => return,
             Err(error) => {
                 tracing::error!(%error, "the audit log takes no checkpoint");
+                self.health.failed(Part::Checkpoints, 1, &error);
                 return;
             }
         };
         // First in the log, then elsewhere: what stands elsewhere has to be found in the log.
         self.sync();
-        if let Err(error) = self.anchor(&checkpoint) {
-            tracing::error!(%error, "a checkpoint of the audit log stands in the log alone");
+        match self.anchor(&checkpoint) {
+            Ok(()) => self.health.is_well(&Part::Checkpoints),
+            Err(error) => {
+                tracing::error!(%error, "a checkpoint of the audit log stands in the log alone");
+                self.health.failed(Part::Checkpoints, 1, &error);
+            }
         }
     }
 

@@ -78,6 +78,7 @@ impl From<WiringError> for WiringOrComplaint {
             | WiringError::Scenario { .. }
             | WiringError::UnreadablePolicy { .. }
             | WiringError::Audit(_)
+            | WiringError::Webhook(_)
             | WiringError::Approvals(_)
             | WiringError::Sandbox(_)
             | WiringError::System(_)) => Self::Other(error.into()),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 
 use super::super::disk::{Disk, LogFile};
-use super::super::{AuditError, AuditLog, FILE, Rotation, Stage};
+use super::super::{AuditError, AuditLog, FILE, Part, Rotation, Sink, Stage};
 use super::{found, settings, verified};
 
 /// What goes wrong.
@@ -281,4 +281,72 @@ async fn writes_that_come_together_share_one_fdatasync() {
     }
     let n_syncs = disk.n_synced.load(Ordering::SeqCst) - before;
     assert!(n_syncs <= 3, "{n_syncs} for 64 records");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_is_told_beside_the_records_and_so_is_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, shared) = open(folder.path());
+    durable(&log, "c1").await.unwrap();
+    let heard = log.ailments();
+    assert!(heard.borrow().is_empty(), "all is well");
+    for (fault, part, why) in [
+        (Fault::Append(ENOSPC), Part::Records, "No space left"),
+        (Fault::Sync(EIO), Part::Disk, "Input/output error"),
+    ] {
+        shared.set(Some(fault));
+        durable(&log, "c2").await.unwrap_err();
+        let seen = heard.borrow().clone();
+        assert!(seen[&part].fails && seen[&part].n_failures == 1, "{seen:?}");
+        assert!(seen[&part].why.contains(why), "{seen:?}");
+        shared.set(None);
+        durable(&log, "c3").await.unwrap();
+        assert!(!heard.borrow()[&part].fails, "{part}");
+    }
+    shared.set(Some(Fault::StuckSync));
+    assert_eq!(durable(&log, "c4").await, Err(AuditError::Slow));
+    assert_eq!(heard.borrow()[&Part::Pace].n_failures, 1);
+    shared.set(None);
+}
+
+/// A copy that fails when it is told to, and is never quick.
+struct Slowly {
+    fails: Arc<AtomicUsize>,
+    taken: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Sink for Slowly {
+    fn name(&self) -> &str {
+        "slowly"
+    }
+
+    fn take(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.fails.load(Ordering::SeqCst) > 0 {
+            return Err(io::Error::other("it is gone"));
+        }
+        std::thread::yield_now();
+        self.taken.lock().unwrap().extend_from_slice(lines);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_waits_for_copies_and_what_they_lose_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (fails, taken) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::default()));
+    let mut settings = settings(folder.path(), Rotation::default());
+    settings.copies =
+        vec![Box::new(Slowly { fails: Arc::clone(&fails), taken: Arc::clone(&taken) })];
+    let log = AuditLog::with(settings).unwrap();
+    for number in 0..200 {
+        durable(&log, &format!("c{number}")).await.unwrap();
+    }
+    log.close().await.unwrap();
+    let file = std::fs::read(folder.path().join(FILE)).unwrap();
+    assert_eq!(*taken.lock().unwrap(), file, "every line, and the last of them");
+    fails.store(1, Ordering::SeqCst);
+    durable(&log, "c200").await.unwrap();
+    log.close().await.unwrap();
+    let seen = log.ailments().borrow()[&Part::Copy("slowly".to_owned())].clone();
+    assert!(seen.fails && seen.n_failures == 2, "a record and a checkpoint: {seen:?}");
 }
