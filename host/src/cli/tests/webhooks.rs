@@ -6,7 +6,9 @@ use super::check_help;
 
 #[test]
 fn help_of_webhooks() {
-    check_help(&["webhooks"], &expect![[r#"
+    check_help(
+        &["webhooks"],
+        &expect![[r#"
         List the webhooks, or see whether messages arrive there.
 
         A server sends signed messages to the addresses of `[webhooks.NAME]`: writes that wait for a person,
@@ -26,8 +28,11 @@ fn help_of_webhooks() {
         Examples:
           toolgate webhooks list
           toolgate webhooks test
-          toolgate webhooks test chat --json"#]]);
-    check_help(&["webhooks", "test"], &expect![[r#"
+          toolgate webhooks test chat --json"#]],
+    );
+    check_help(
+        &["webhooks", "test"],
+        &expect![[r#"
         Send a signed `webhook.test` once, and tell what came of it
 
         Usage: toolgate webhooks test [OPTIONS] [NAME]
@@ -39,5 +44,6 @@ fn help_of_webhooks() {
         Options:
           -h, --help
                   Print help
-    "#]]);
+    "#]],
+    );
 }
