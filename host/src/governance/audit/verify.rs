@@ -2,7 +2,7 @@
 //!
 //! Every line depends on the instance's line before it, so a change shows where it was made, or one
 //! line later. What a signed checkpoint covers cannot be made good by whoever lacks the key, and
-//! what stands in the checkpoints beside the log cannot be cut off its end. What comes after the last
+//! what stands in the checkpoints beside the log cannot be cut off its end, nor can those checkpoints themselves. What comes after the last
 //! checkpoint is checked too, but could have been written anew, or cut off, by whoever can write the
 //! file.
 
@@ -82,6 +82,8 @@ struct Known {
     first_place: (String, u64),
     covered: u64,
     is_closed: bool,
+    /// The number of a checkpoint that stands beside the log, so that it has to stand in it.
+    owed: Option<u64>,
 }
 
 /// Reads a log line by line.
@@ -110,6 +112,7 @@ struct Link {
     instance: String,
     seq: u64,
     prev: String,
+    stage: String,
     #[serde(default)]
     file: Option<u64>,
 }
@@ -212,6 +215,7 @@ impl Verifier {
             // Goes on as if it were the next one, so that one change is one finding.
             self.chains.entry(link.instance).and_modify(|known| {
                 (known.seq, known.head) = (known.seq.saturating_add(1), None);
+                known.owed.take_if(|owed| *owed == known.seq);
             });
             return;
         }
@@ -223,6 +227,12 @@ impl Verifier {
         self.follows(&link, said);
         let known = self.enter(&link, said);
         (known.seq, known.head, known.is_closed) = (link.seq, Some(said), false);
+        let is_owed = known.owed.take_if(|owed| *owed <= link.seq) == Some(link.seq);
+        if is_owed && link.stage != "checkpoint" {
+            let text = "is not the checkpoint that is kept beside the log: the chain was written \
+                        anew";
+            self.finding(named, text.to_owned());
+        }
         self.check_anchor(&link, said);
         self.check_stage(bytes, &link);
     }
@@ -238,6 +248,7 @@ impl Verifier {
             first_place: place,
             covered: 0,
             is_closed: false,
+            owed: None,
         })
     }
 
@@ -277,7 +288,10 @@ impl Verifier {
         let Some((head, _)) = anchors.and_then(|of| of.remove(&link.seq)) else { return };
         if head == said {
             let covered = link.seq;
-            self.chains.entry(link.instance.clone()).and_modify(|k| k.covered = covered);
+            self.chains.entry(link.instance.clone()).and_modify(|known| {
+                known.covered = covered;
+                known.owed = covered.checked_add(1);
+            });
         } else {
             let named = Some((link.instance.clone(), link.seq));
             let text = "is not the one that a signed checkpoint is of: the chain was written anew";
@@ -391,6 +405,19 @@ impl Verifier {
     /// Checkpoints that were kept beside the log and were not met in it.
     fn check_anchors(&mut self) {
         let first_file = self.first_file.unwrap_or(0);
+        let ends = self.chains.iter().filter_map(|(instance, known)| {
+            Some((instance.clone(), known.owed?, known.first_place.0.clone()))
+        });
+        for (instance, owed, file) in ends.collect::<Vec<_>>() {
+            let is_found_below = |of: &BTreeMap<u64, _>| of.keys().any(|through| *through >= owed);
+            if self.anchors.get(&instance).is_some_and(is_found_below) {
+                continue;
+            }
+            self.place = (file, 0);
+            let text =
+                "is a checkpoint that is kept beside the log, and is not here: the log was cut";
+            self.finding(Some((instance, owed)), text.to_owned());
+        }
         for (instance, of) in std::mem::take(&mut self.anchors) {
             // One that is cut is cut once: the last checkpoint says how much is missing.
             let Some((through, (_, file))) = of.into_iter().next_back() else { continue };

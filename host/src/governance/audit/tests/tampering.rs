@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::super::chain::Hash;
+use super::super::files::{self, Trust};
 use super::super::key::PublicKey;
 use super::super::verify::{Report, Verifier};
 use super::super::{AuditLog, CHECKPOINTS_FILE, FILE, PUBLIC_KEY_FILE, Rotation};
@@ -150,9 +152,40 @@ async fn a_log_that_was_cut_is_found_at_every_record() {
         }
         feed(&mut before, line, false);
     }
-    // But for the closing checkpoint itself, which nothing is signed to come with, and the line feed
-    // before it: every record that is signed is there.
-    assert_eq!(n_found, (written.lines.len() - 1) * 5 - 1);
+    // But for the last line feed: every record that is signed is there, and so is its checkpoint.
+    assert_eq!(n_found, written.lines.len() * 5 - 1);
+
+    // With the checkpoints cut as well, nothing in the folder tells; what was kept elsewhere does.
+    let log = written.lines[..written.lines.len() - 1].concat();
+    let (folder, elsewhere) = (written.folder.path(), tempfile::tempdir().unwrap());
+    let copy = elsewhere.path().join("checkpoints.jsonl");
+    std::fs::copy(folder.join(CHECKPOINTS_FILE), &copy).unwrap();
+    std::fs::write(folder.join(FILE), log).unwrap();
+    expect_test::expect![
+        "is a checkpoint that is kept beside the log, and is not here: the log was cut"
+    ]
+    .assert_eq(&found(&verified(folder)).join("\n"));
+    let anchors = written.anchors.split_inclusive(|b| *b == b'\n').collect::<Vec<_>>();
+    std::fs::write(folder.join(CHECKPOINTS_FILE), anchors[..anchors.len() - 1].concat()).unwrap();
+    assert_eq!(found(&verified(folder)), Vec::<&str>::new());
+    let trust = Trust { checkpoints: vec![copy], ..Trust::default() };
+    let report = files::verify(folder, trust, &mut |_, _| ()).unwrap();
+    assert_eq!(found(&report).len(), 1, "{report:?}");
+}
+
+/// Somebody without the key puts records of their own in place of a checkpoint.
+#[tokio::test]
+async fn a_checkpoint_that_was_replaced_is_found() {
+    let written = written().await;
+    let (last, before) = written.lines.split_last().unwrap();
+    let instead = String::from_utf8(last.clone()).unwrap();
+    let body = instead.rsplit_once(",\"hash\":").unwrap().0.replace("checkpoint", "abandoned");
+    let hash = Hash::of(body.as_bytes());
+    let text = [before.concat(), format!("{body},\"hash\":\"{hash}\"}}\n").into_bytes()].concat();
+    expect_test::expect![
+        "is not the checkpoint that is kept beside the log: the chain was written anew"
+    ]
+    .assert_eq(&found(&written.report(&text)).join("\n"));
 }
 
 #[tokio::test]
@@ -197,8 +230,5 @@ fn what_is_no_log_at_all_is_found_and_breaks_nothing() {
         assert!(verifier.finish().n_findings > 0);
     }
     let nobody = Path::new("/nonexistent");
-    assert!(
-        super::super::files::verify(nobody, super::super::files::Trust::default(), &mut |_, _| ())
-            .is_err()
-    );
+    assert!(files::verify(nobody, Trust::default(), &mut |_, _| ()).is_err());
 }
