@@ -46,19 +46,8 @@ impl Served {
         self.home.run(&["console"]).good().trim().to_owned()
     }
 
-    /// Calls a tool in a session of its own, as a client of that name.
     pub(crate) fn call(&self, client: &str, tool: &str, arguments: serde_json::Value) -> String {
-        let mut hello = hello();
-        hello["clientInfo"]["name"] = json!(client);
-        let first = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello});
-        let begun = self.http.post(&[], first.to_string().as_bytes());
-        let session = begun.header("mcp-session-id").expect("a session").to_owned();
-        let headers = [("mcp-session-id", session.as_str())];
-        let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        self.http.post(&headers, ready.to_string().as_bytes());
-        let params = json!({"name": tool, "arguments": arguments});
-        let call = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params});
-        self.http.post(&headers, call.to_string().as_bytes()).message().to_string()
+        call(&self.http, client, tool, arguments)
     }
 
     /// Asks for a restart, and gives the request's id.
@@ -87,6 +76,21 @@ impl Served {
     fn operator(&self) -> Visitor {
         self.visitor().enter()
     }
+}
+
+/// Calls a tool in a session of its own, as a client of that name.
+pub(crate) fn call(http: &Http, client: &str, tool: &str, arguments: serde_json::Value) -> String {
+    let mut hello = hello();
+    hello["clientInfo"]["name"] = json!(client);
+    let first = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello});
+    let begun = http.post(&[], first.to_string().as_bytes());
+    let session = begun.header("mcp-session-id").expect("a session").to_owned();
+    let headers = [("mcp-session-id", session.as_str())];
+    let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    http.post(&headers, ready.to_string().as_bytes());
+    let params = json!({"name": tool, "arguments": arguments});
+    let call = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params});
+    http.post(&headers, call.to_string().as_bytes()).message().to_string()
 }
 
 /// The request that an answer to a caller names.

@@ -27,6 +27,7 @@ mod cli_calls;
 mod clients;
 mod compiled;
 mod console;
+mod crowd;
 mod desk;
 mod elicitation;
 mod elicitation_program;
