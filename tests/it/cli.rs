@@ -430,7 +430,7 @@ fn the_demo_says_what_to_do_next() {
         }
     }
     expect![[r#"
-        <time>  INFO toolgate::cli::commands::serve: plugins are loaded n_plugins=13 n_failed=0 n_tools=29 n_prompts=6 n_resources=6
+        <time>  INFO toolgate::cli::commands::serve: plugins are loaded n_plugins=13 n_failed=0 n_tools=29 n_prompts=6 n_resources=7
         <time>  INFO toolgate::cli::commands::console: the console listens on http://127.0.0.1:<port>
 
         The incident is served to MCP clients on

@@ -59,6 +59,72 @@ async fn reads_what_is_granted() {
 }
 
 #[tokio::test]
+async fn lists_workloads_of_the_kinds_that_are_granted() {
+    let kinds = async |granted: &str| {
+        let reach = format!("{SHOP}\nkinds = {granted}");
+        let config = grants("plugins/browse", SHOP).replacen(SHOP, &reach, 1);
+        let house = House::of(&["plugins/browse"], &config).await;
+        let found = read(&house, "k8s://demo/namespaces/shop/workloads").await;
+        let Some(found) = found.strip_prefix("content: ") else { return found };
+        let found: Value = serde_json::from_str(found).unwrap();
+        let rows = found["workloads"].as_array().unwrap().iter();
+        let mut rows: Vec<_> = rows.map(|row| row["kind"].as_str().unwrap().to_owned()).collect();
+        rows.dedup();
+        format!("{} without {}", rows.join(" "), found["left_out"])
+    };
+    expect![[r#"
+        Deployment StatefulSet Job CronJob without null
+        Deployment Job without ["StatefulSet","DaemonSet","CronJob"]
+        not-found: namespace `shop` not found in cluster `demo`, or not granted
+    "#]]
+    .assert_eq(&format!(
+        "{}\n{}\n{}\n",
+        kinds(r#"["*"]"#).await,
+        kinds(r#"["Deployment", "Job"]"#).await,
+        kinds(r#"["Pod"]"#).await
+    ));
+}
+
+#[tokio::test]
+async fn a_pods_manifest_shows_no_value_of_its_environment() {
+    let house = browse().await;
+    let pod = "k8s://demo/namespaces/shop/pods/checkout-7d9f8b6c54-mk4zq/manifest";
+    let manifest = read(&house, pod).await;
+    let manifest: Value =
+        serde_json::from_str(manifest.strip_prefix("content: ").unwrap()).unwrap();
+    assert_eq!(manifest["metadata"]["name"], "checkout-7d9f8b6c54-mk4zq");
+    assert!(manifest["status"].is_null() && manifest["metadata"]["resourceVersion"].is_null());
+    let env = &manifest["spec"]["containers"][0]["env"];
+    expect![[r#"
+        [
+          {
+            "name": "JAVA_TOOL_OPTIONS",
+            "value": "[redacted:env]"
+          },
+          {
+            "name": "PAYMENTS_API_KEY",
+            "value": "[redacted:env]"
+          },
+          {
+            "name": "DATABASE_PASSWORD",
+            "valueFrom": {
+              "secretKeyRef": {
+                "key": "password",
+                "name": "checkout-db"
+              }
+            }
+          },
+          {
+            "name": "CART_CACHE",
+            "value": "[redacted:env]"
+          }
+        ]
+    "#]]
+    .assert_eq(&format!("{env:#}\n"));
+    assert!(!manifest.to_string().contains("canary"), "{manifest}");
+}
+
+#[tokio::test]
 async fn what_lies_outside_of_the_grant_is_not_there() {
     let house = browse().await;
     let mut seen = String::new();

@@ -32,12 +32,7 @@ impl Namespaces {
 }
 
 #[output]
-pub(crate) struct Workloads {
-    workloads: Vec<WorkloadRow>,
-}
-
-#[output]
-struct WorkloadRow {
+pub(crate) struct WorkloadRow {
     #[serde(flatten)]
     status: Status,
     images: Vec<String>,
@@ -46,16 +41,15 @@ struct WorkloadRow {
     created: String,
 }
 
-impl Workloads {
-    pub(crate) fn of(found: Vec<Deployment>) -> Self {
-        let row = |deployment: Deployment| WorkloadRow {
+impl WorkloadRow {
+    pub(crate) fn of(deployment: Deployment) -> Self {
+        Self {
             status: Status::of(deployment.rollout),
             images: deployment.images,
             selector: deployment.selector,
             paused: deployment.paused,
             created: deployment.created.at,
-        };
-        Self { workloads: found.into_iter().map(row).collect() }
+        }
     }
 }
 

@@ -5,12 +5,15 @@
 
 mod diagram;
 mod facts;
+mod workloads;
 
 use toolgate_sdk::kubernetes_logs::LogQuery;
+use toolgate_sdk::object;
 use toolgate_sdk::prelude::*;
+use toolgate_sdk::serde_json::Value;
 use toolgate_sdk::types::WorkloadKind;
 
-use crate::facts::{Namespaces, PodFacts, Status, Workloads};
+use crate::facts::{Namespaces, PodFacts, Status};
 
 /// Rows of one document.
 const ROWS_MAX: usize = 500;
@@ -58,9 +61,11 @@ toolgate_sdk::resources! {
         "workloads",
         "k8s://{cluster}/namespaces/{namespace}/workloads",
         "Workloads of a namespace",
-        "The deployments of a namespace with their replicas, images and the state of their rollouts.",
+        "Deployments with their replicas, images and the state of their rollouts; stateful sets, \
+         daemon sets, jobs and cron jobs with their counts. Kinds that are not granted are named \
+         under `left_out`.",
         "application/json",
-        workloads,
+        workloads::read,
         complete::kubernetes
     ),
     resource(
@@ -93,6 +98,16 @@ toolgate_sdk::resources! {
         complete::kubernetes
     ),
     resource(
+        "pod-manifest",
+        "k8s://{cluster}/namespaces/{namespace}/pods/{pod}/manifest",
+        "Manifest of a pod",
+        "A pod's metadata and specification, as the API server has them, without its status. The \
+         values of its environment and secrets are masked.",
+        "application/json",
+        pod_manifest,
+        complete::kubernetes
+    ),
+    resource(
         "pod-log",
         "k8s://{cluster}/namespaces/{namespace}/pods/{pod}/log",
         "Log of a pod",
@@ -109,14 +124,6 @@ fn namespaces(place: InCluster) -> Result<Content, ResourceError> {
     let truncated = found.len() > ROWS_MAX;
     found.truncate(ROWS_MAX);
     Ok(Content::json(&Namespaces::of(found))?.truncated(truncated))
-}
-
-fn workloads(place: InNamespace) -> Result<Content, ResourceError> {
-    let query = pages::query(Some(place.cluster), Some(place.namespace), None);
-    let mut deployments = pages::deployments(query, ROWS_MAX);
-    let found = deployments.by_ref().collect::<Result<Vec<_>, _>>()?;
-    let truncated = deployments.unread().is_some();
-    Ok(Content::json(&Workloads::of(found))?.truncated(truncated))
 }
 
 fn workload(of: OfWorkload) -> Result<Content, ResourceError> {
@@ -142,6 +149,22 @@ fn ownership(of: OfWorkload) -> Result<Content, ResourceError> {
 fn pod(of: OfPod) -> Result<Content, ResourceError> {
     let OfPod { cluster, namespace, pod } = of;
     Content::json(&PodFacts::of(kubernetes_read::get_pod(Some(&cluster), &namespace, &pod)?))
+}
+
+fn pod_manifest(of: OfPod) -> Result<Content, ResourceError> {
+    let OfPod { cluster, namespace, pod } = of;
+    let fields = ["apiVersion", "metadata", "spec"].map(str::to_owned);
+    let found =
+        kubernetes_read::get_object(Some(&cluster), "Pod", Some(&namespace), &pod, &fields)?;
+    Content::json(&manifest(object::parse(&found)?))
+}
+
+/// Counts up whenever the status changes, which is not in it.
+fn manifest(mut pod: Value) -> Value {
+    if let Some(metadata) = pod.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("resourceVersion");
+    }
+    pod
 }
 
 fn pod_log(of: OfPod) -> Result<Content, ResourceError> {
