@@ -331,6 +331,26 @@ async fn copies_of_the_records_are_the_lines_of_the_file() {
     seen_nowhere(&planted, &got);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_loses_records_is_trouble_for_the_others_to_hear() {
+    let (key, archive, chat) =
+        (Key::new(), Receiver::start(None).await, Receiver::start(None).await);
+    archive.behave(Conduct::status(410, ""));
+    let config = format!(
+        "[audit]\nsinks = [\"file\", \"webhook:archive\"]\n{}{}",
+        key.webhook("archive", &archive, "events = []"),
+        key.webhook("chat", &chat, "events = [\"audit\"]"),
+    );
+    let house = writing(&config).await;
+    asks(&house, "checkout").await;
+    let trouble = chat.wait_for("audit.trouble").await;
+    key.verify(&trouble);
+    let data = &trouble.json()["data"];
+    assert_eq!(data["part"], "copy webhook:archive");
+    assert_eq!(data["why"], "it answered 410");
+    assert!(data["n_failures"].as_u64().unwrap() > 0, "{data}");
+}
+
 /// No delivered byte shows a planted secret, nor the key that messages are signed with.
 fn seen_nowhere(planted: &[Planted], got: &[Got]) {
     let all: String = got.iter().map(|got| String::from_utf8_lossy(&got.body)).collect();

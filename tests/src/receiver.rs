@@ -158,9 +158,10 @@ async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, shared: Ar
 
 async fn connection(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) {
     while let Some(got) = message(&mut stream).await {
+        // Whoever sees that it came may change the conduct, for the next one.
+        let conduct = shared.conduct.lock().unwrap().clone();
         shared.got.lock().unwrap().push(got);
         shared.came.notify_waiters();
-        let conduct = shared.conduct.lock().unwrap().clone();
         match conduct {
             Conduct::Takes => {
                 let answer = b"HTTP/1.1 204 No Content\r\n\r\n";

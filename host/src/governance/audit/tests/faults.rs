@@ -316,7 +316,7 @@ struct Slowly {
 }
 
 impl Sink for Slowly {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "slowly"
     }
 
