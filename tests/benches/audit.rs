@@ -62,6 +62,7 @@ fn intent() -> Stage {
     Stage::Intent(ApprovalRecord {
         approval: Some("h6h3hjnnt4vehcgs".to_owned()),
         principal: "alice@idp".to_owned(),
+        on_behalf_of: None,
         plugin: "remediation".to_owned(),
         digest: "0".repeat(64),
         rule: Some("writes-need-approval:31".to_owned()),
