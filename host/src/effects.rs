@@ -39,6 +39,9 @@ const IDLE_LOOK_EVERY: Duration = Duration::from_secs(2);
 /// their deadline, and the records around them.
 const EXECUTED_WITHIN: Duration = Duration::from_secs(25);
 
+/// What who only asks what became of a request learns, where nothing of it is left.
+const TOLD: &str = "what became of the request was told before; ask again to make a new one";
+
 /// Namespaces that a warning names.
 const ALIKE_MAX: usize = 5;
 
@@ -355,6 +358,9 @@ impl Effects {
         let key = Key::from(&request);
         if let Some(ticket) = self.held(&key).await? {
             return self.resume(key, ticket, request.reason.as_ref()).await;
+        }
+        if request.resumes {
+            return Ok(WriteOutcome::Denied(TOLD.to_owned()));
         }
         let verdict = self.verdict(&request, false);
         if let Verdict::Deny { .. } = verdict {

@@ -66,6 +66,16 @@ pub trait Tools: Send + Sync + 'static {
         self.call(call, context).await.map(|outcome| (outcome, None))
     }
 
+    /// As [`Tools::call_noting`], to learn what became of a write of an earlier call: it requests
+    /// none. Refused where no house stands behind this.
+    async fn resume(
+        &self,
+        call: Call,
+        _context: CallContext,
+    ) -> Result<(Outcome, Option<Unfinished>), CallError> {
+        Err(Refusal::Unknown(call.subject).into())
+    }
+
     /// The requests for writes that callers may ask about, each its own; none where none wait.
     fn own_requests(&self) -> Option<OwnRequests> {
         None
@@ -105,15 +115,19 @@ impl Gateway {
         call: Call,
         context: CallContext,
     ) -> Result<(Outcome, Cost), CallError> {
-        self.run(call, context).await.map(|(outcome, cost, _)| (outcome, cost))
+        self.run(call, context, false).await.map(|(outcome, cost, _)| (outcome, cost))
     }
 
     async fn run(
         &self,
         call: Call,
         context: CallContext,
+        resumes: bool,
     ) -> Result<(Outcome, Cost, Option<Unfinished>), CallError> {
         let trail = Arc::new(self.audit.open_trail(&call));
+        if resumes {
+            trail.resume();
+        }
         let offer = permissions::offer(&call.subject).or_else(|| self.sandbox.offer(&call.subject));
         let verdict = self.governor.admit(call, offer.clone());
         trail.decided(&verdict, offer.as_deref()).await?; // No record, no call.
@@ -155,7 +169,7 @@ impl Tools for Gateway {
     }
 
     async fn call(&self, call: Call, context: CallContext) -> Result<Outcome, CallError> {
-        self.run(call, context).await.map(|(outcome, _, _)| outcome)
+        self.run(call, context, false).await.map(|(outcome, _, _)| outcome)
     }
 
     async fn call_noting(
@@ -163,7 +177,15 @@ impl Tools for Gateway {
         call: Call,
         context: CallContext,
     ) -> Result<(Outcome, Option<Unfinished>), CallError> {
-        self.run(call, context).await.map(|(outcome, _, unfinished)| (outcome, unfinished))
+        self.run(call, context, false).await.map(|(outcome, _, unfinished)| (outcome, unfinished))
+    }
+
+    async fn resume(
+        &self,
+        call: Call,
+        context: CallContext,
+    ) -> Result<(Outcome, Option<Unfinished>), CallError> {
+        self.run(call, context, true).await.map(|(outcome, _, unfinished)| (outcome, unfinished))
     }
 
     fn own_requests(&self) -> Option<OwnRequests> {

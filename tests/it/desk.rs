@@ -41,6 +41,7 @@ pub(crate) fn request(who: &str, name: &str) -> WriteRequest {
             names: Patterns::all(),
         },
         reason: None,
+        resumes: false,
     }
 }
 

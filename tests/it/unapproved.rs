@@ -303,6 +303,7 @@ impl Room {
                 names: Patterns::all(),
             },
             reason: None,
+            resumes: false,
         };
         toolgate::effects::Requests(self.effects.clone()).request(request).await
     }

@@ -34,6 +34,8 @@ pub struct WriteRequest {
     pub scope: Scope,
     /// The caller's own words, already cleaned and bounded. Quoted to the approver, never more.
     pub reason: Option<String>,
+    /// Whether this only asks what became of a request that was made before, and makes none.
+    pub resumes: bool,
 }
 
 /// What came of a request.

@@ -17,11 +17,12 @@ use rmcp::service::{PeerRequestOptions, RequestContext};
 use rmcp::{Peer, RoleServer};
 use serde_json::{Map, Value};
 
-use super::ask::era;
+use super::ask::{client, era, on_behalf_of};
 use super::convert::{self, Era};
 use super::elicit::{self, Said};
 use super::sealed::{Opened, Seal, fingerprint};
 use super::server::{Asked, McpServer};
+use super::tasks::Origin;
 use crate::confirm::{ApprovalError, OwnRequests, Question, Status};
 use crate::domain::call::Unfinished;
 use crate::domain::name::{ApprovalId, ToolName};
@@ -87,7 +88,7 @@ impl McpServer {
     ) -> Result<CallToolResponse, ErrorData> {
         let CallToolRequestParams { arguments, input_responses, request_state, .. } = request;
         let arguments = arguments.unwrap_or_default();
-        let Some(own) = self.tools().own_requests().filter(|_| elicit::can_ask(cx)) else {
+        let Some(own) = self.tools().own_requests() else {
             let asked = self.ask(Subject::Tool(tool), arguments, 0, cx).await?;
             return convert::answer(asked.came_of_it, &asked.id, era(cx)).map(Into::into);
         };
@@ -118,6 +119,7 @@ impl Confirming<'_> {
     async fn in_session(&self) -> Result<CallToolResponse, ErrorData> {
         let mut asked = self.call(0).await?;
         if let Some(Unfinished::Waits(id)) = &asked.unfinished
+            && elicit::can_ask(self.cx)
             && self.settle(id).await
         {
             asked = self.call(asked.reported).await?;
@@ -190,10 +192,8 @@ impl Confirming<'_> {
         state: Option<String>,
         responses: Option<InputResponses>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(seal) = &self.server.questions().seal else {
-            let asked = self.call(0).await?;
-            return convert::answer(asked.came_of_it, &asked.id, Era::Modern).map(Into::into);
-        };
+        let seal = self.server.questions().seal.as_ref().filter(|_| elicit::can_ask(self.cx));
+        let Some(seal) = seal else { return self.or_task(self.call(0).await?).await };
         let call = fingerprint(&self.principal, &self.tool, &self.arguments);
         let mut done_with = None;
         if let Some(state) = state {
@@ -221,7 +221,29 @@ impl Confirming<'_> {
         {
             return required(seal, &call, &question);
         }
-        convert::answer(asked.came_of_it, &asked.id, Era::Modern).map(Into::into)
+        self.or_task(asked).await
+    }
+
+    /// What came of the call; where a write of it waits, and the client knows tasks, a task.
+    async fn or_task(&self, asked: Asked) -> Result<CallToolResponse, ErrorData> {
+        let Self { server, own, principal, tool, arguments, cx } = self;
+        let Asked { id, came_of_it, unfinished, .. } = asked;
+        if let Some(Unfinished::Waits(approval)) = unfinished
+            && cx.client_capabilities().is_some_and(|client| client.supports_tasks())
+        {
+            let origin = Origin {
+                tools: Arc::clone(server.tools()),
+                principal: principal.clone(),
+                client: client(cx),
+                on_behalf_of: on_behalf_of(cx),
+                tool: tool.clone(),
+                arguments: arguments.clone(),
+            };
+            if let Some(task) = server.tasks().make(own, origin, &approval).await {
+                return Ok(task.into());
+            }
+        }
+        convert::answer(came_of_it, &id, Era::Modern).map(Into::into)
     }
 }
 

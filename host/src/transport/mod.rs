@@ -23,6 +23,7 @@ mod server;
 mod sessions;
 mod stdio;
 mod subscriptions;
+mod tasks;
 #[cfg(test)]
 mod tests;
 

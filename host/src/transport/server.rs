@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-    CompletionInfo, CustomRequest, CustomResult, ErrorCode, ErrorData, Extensions,
-    GetPromptRequestParams, GetPromptResponse, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, LoggingMessageNotificationParam, PaginatedRequestParams,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, Reference,
-    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, CompletionInfo, CustomRequest, CustomResult, ErrorCode, ErrorData, Extensions,
+    GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    LoggingMessageNotificationParam, PaginatedRequestParams, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, Reference, ServerCapabilities, ServerConfig,
+    SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool,
+    UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -27,9 +28,11 @@ use super::ask::{CLIENT_BYTES_MAX, call_id, client, era, on_behalf_of, tracepare
 use super::confirm::Questions;
 use super::convert::{self, Era, plain};
 use super::subscriptions::{Pace, SUBSCRIPTIONS_MAX, Subscriptions, Watch};
+use super::tasks::Tasks;
 use super::{facts, offers, progress};
 use crate::capability::ProgressSink;
 use crate::capability::progress::NoProgress;
+use crate::confirm::OwnRequests;
 use crate::domain::call::{Call, Outcome, Unfinished};
 use crate::domain::name::CallId;
 use crate::domain::principal::Principal;
@@ -59,7 +62,8 @@ const LEGACY_METHODS: [&str; 3] =
     ["logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
 /// As [`METHODS`], in the era without sessions only.
-const MODERN_METHODS: [&str; 1] = ["subscriptions/listen"];
+const MODERN_METHODS: [&str; 4] =
+    ["subscriptions/listen", "tasks/cancel", "tasks/get", "tasks/update"];
 
 /// Tools, prompts or resources on one page of a list.
 const PAGE: usize = 50;
@@ -93,11 +97,13 @@ pub(super) enum Callers {
 pub(super) struct Common {
     pace: Pace,
     questions: Arc<Questions>,
+    tasks: Arc<Tasks>,
 }
 
 impl Common {
     pub(super) fn new(reread_every: Duration) -> Self {
-        Self { pace: Pace::new(reread_every), questions: Questions::new() }
+        let (pace, questions) = (Pace::new(reread_every), Questions::new());
+        Self { pace, questions, tasks: Arc::default() }
     }
 }
 
@@ -114,6 +120,7 @@ pub(super) struct Asked {
 pub(super) struct McpServer {
     tools: Arc<dyn Tools>,
     questions: Arc<Questions>,
+    tasks: Arc<Tasks>,
     callers: Callers,
     /// The gravity from which this session wants log messages.
     log_from: AtomicU8,
@@ -122,13 +129,28 @@ pub(super) struct McpServer {
 
 impl McpServer {
     pub(super) fn new(tools: Arc<dyn Tools>, callers: Callers, common: Common) -> Self {
-        let Common { pace, questions } = common;
+        let Common { pace, questions, tasks } = common;
         let (log_from, subscriptions) = (AtomicU8::new(SILENT), Subscriptions::new(pace));
-        Self { tools, questions, callers, log_from, subscriptions }
+        Self { tools, questions, tasks, callers, log_from, subscriptions }
     }
 
-    pub(super) fn tools(&self) -> &dyn Tools {
-        self.tools.as_ref()
+    pub(super) fn tools(&self) -> &Arc<dyn Tools> {
+        &self.tools
+    }
+
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// The caller, and its way to its own requests, where there are tasks.
+    fn tasks_of(
+        &self,
+        cx: &RequestContext<RoleServer>,
+    ) -> Result<(Principal, OwnRequests), ErrorData> {
+        let principal = self.principal(&cx.extensions)?;
+        let own = self.tools.own_requests().filter(|_| era(cx) == Era::Modern);
+        let none = || ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "there are no tasks here", None);
+        Ok((principal, own.ok_or_else(none)?))
     }
 
     pub(super) fn questions(&self) -> &Questions {
@@ -309,6 +331,7 @@ impl ServerHandler for McpServer {
             .enable_resources_subscribe()
             .enable_completions()
             .enable_logging()
+            .enable_tasks()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(convert::server_info())
@@ -344,6 +367,33 @@ impl ServerHandler for McpServer {
             return Err(convert::unknown("tool", &request.name));
         };
         self.call_confirming(tool, request, &cx).await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let (principal, own) = self.tasks_of(&cx)?;
+        self.tasks.get(&own, &principal, &request.task_id).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let (principal, _) = self.tasks_of(&cx)?;
+        self.tasks.update(&principal, &request.task_id)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let (principal, own) = self.tasks_of(&cx)?;
+        self.tasks.cancel(&own, &principal, &request.task_id).await
     }
 
     async fn list_prompts(

@@ -53,6 +53,12 @@ pub struct Standing {
     pub missing: u8,
     /// How long it still waits, or would have.
     pub lapses_in: Duration,
+    /// From the request until it lapses or would have.
+    pub lapses_after: Duration,
+    /// When it was made, in RFC 3339.
+    pub requested: String,
+    /// When something was last said or noted about it, in RFC 3339.
+    pub changed: String,
     /// What the host noted last, in words for the caller.
     pub note: Option<String>,
 }
@@ -147,16 +153,32 @@ impl Answers {
     fn stands(&self, approval: &Approval) -> Result<Standing, ApprovalError> {
         let Approval { request, status, missing, note, answers, request_sha256: _ } = approval;
         let said = || answers.iter().find(|answer| !answer.approve)?.reason.as_deref();
-        let note = note.as_ref().and_then(|note| note.detail.as_deref()).or_else(said);
-        let note = note.map(|note| part(note, REASON_BYTES_MAX));
-        let lapses_in = self.lapses_in(request)?;
-        Ok(Standing { status: *status, missing: *missing, lapses_in, note })
+        let words = note.as_ref().and_then(|note| note.detail.as_deref()).or_else(said);
+        // Times in files have whole seconds, so that they compare as text.
+        let times = answers.iter().map(|answer| &answer.at).chain(note.iter().map(|note| &note.at));
+        Ok(Standing {
+            status: *status,
+            missing: *missing,
+            lapses_in: self.lapses_in(request)?,
+            lapses_after: between(time(&request.requested)?, time(&request.expires)?),
+            requested: request.requested.clone(),
+            changed: times.max().unwrap_or(&request.requested).clone(),
+            note: words.map(|words| part(words, REASON_BYTES_MAX)),
+        })
     }
 
     fn lapses_in(&self, request: &ApprovalFile) -> Result<Duration, ApprovalError> {
-        let expires: Timestamp = request.expires.parse().map_err(io::Error::other)?;
-        Ok(expires.duration_since(self.now()).try_into().unwrap_or_default())
+        Ok(between(self.now(), time(&request.expires)?))
     }
+}
+
+fn time(text: &str) -> io::Result<Timestamp> {
+    text.parse().map_err(io::Error::other)
+}
+
+/// Nothing where the end is before the beginning.
+fn between(begin: Timestamp, end: Timestamp) -> Duration {
+    end.duration_since(begin).try_into().unwrap_or_default()
 }
 
 /// One line of what others wrote or named: safe, short, and without the marks that we quote with.

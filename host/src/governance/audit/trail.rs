@@ -178,6 +178,7 @@ impl AuditLog {
             sources: Mutex::default(),
             withheld: Mutex::default(),
             unfinished: Mutex::default(),
+            resumes: AtomicBool::new(false),
         }
     }
 
@@ -257,6 +258,7 @@ pub struct Trail {
     sources: Mutex<Vec<Provenance>>,
     withheld: Mutex<Withheld>,
     unfinished: Mutex<Option<Unfinished>>,
+    resumes: AtomicBool,
 }
 
 /// How many sources an answer names; beyond that the record has them all.
@@ -332,6 +334,16 @@ impl Trail {
     pub fn leave_unfinished(&self, write: Unfinished) {
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
         unfinished.get_or_insert(write);
+    }
+
+    /// Says that the call only asks what became of a write, and requests none.
+    pub fn resume(&self) {
+        self.resumes.store(true, Ordering::Release);
+    }
+
+    /// Whether it does.
+    pub fn resumes(&self) -> bool {
+        self.resumes.load(Ordering::Acquire)
     }
 
     /// The first write that does not end with the call.

@@ -53,6 +53,7 @@ pub(super) async fn request(
         target: written,
         scope: door.scope()?.clone(),
         reason: reason.map(|reason| quotation(&reason)),
+        resumes: door.scene.trail.resumes(),
     };
     let (writes, reports) = (door.scene.ports.writes.clone(), door.scene.reports.clone());
     let work = async move {
