@@ -169,7 +169,7 @@ pub(crate) fn yes() -> Value {
 }
 
 /// Without what differs from run to run.
-fn tamed(text: &str) -> String {
+pub(crate) fn tamed(text: &str) -> String {
     let filters = [
         (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?Z", "<time>"),
         (r"\b[a-z0-9]{16}\b", "<id>"),
@@ -394,39 +394,42 @@ async fn words_of_the_caller_stay_a_quotation() {
     client.told(1).await;
 }
 
-/// A call in the era that says everything with each request.
-fn modern(id: u32, capabilities: Value, mut params: Value) -> Value {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": capabilities,
-        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
-    });
-    json!({"id": id, "method": "tools/call", "params": params})
-}
-
-/// A client without a session that can ask.
-struct Turns {
+/// A client without a session.
+pub(crate) struct Turns {
     client: Client,
     id: u32,
+    capabilities: Value,
 }
 
 impl Turns {
     fn of(tools: Arc<dyn Tools>, who: &str) -> Self {
-        Self { client: Client::of(tools, Principal::local(who)), id: 0 }
+        Self::with(tools, who, json!({"elicitation": {"form": {}}}))
     }
 
-    async fn call(&mut self, arguments: Value, more: Value) -> Value {
+    pub(crate) fn with(tools: Arc<dyn Tools>, who: &str, capabilities: Value) -> Self {
+        Self { client: Client::of(tools, Principal::local(who)), id: 0, capabilities }
+    }
+
+    pub(crate) async fn call(&mut self, arguments: Value, more: Value) -> Value {
         self.call_tool("restart_deployment", arguments, more).await
     }
 
     async fn call_tool(&mut self, tool: &str, arguments: Value, more: Value) -> Value {
-        self.id += 1;
         let mut params = json!({"name": tool, "arguments": arguments});
         for (name, value) in more.as_object().unwrap() {
             params[name] = value.clone();
         }
-        let message = modern(self.id, json!({"elicitation": {"form": {}}}), params);
-        self.client.say(message).await;
+        self.request("tools/call", params).await
+    }
+
+    pub(crate) async fn request(&mut self, method: &str, mut params: Value) -> Value {
+        self.id += 1;
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": self.capabilities,
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
+        });
+        self.client.say(json!({"id": self.id, "method": method, "params": params})).await;
         let answer = self.client.hear().await;
         assert_eq!(answer["id"], self.id, "{answer}");
         answer
@@ -440,12 +443,12 @@ impl Turns {
 }
 
 /// The state that goes with a question.
-fn state(answer: &Value) -> String {
+pub(crate) fn state(answer: &Value) -> String {
     assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
     answer["result"]["requestState"].as_str().unwrap().to_owned()
 }
 
-fn with(state: &str, answer: Value) -> Value {
+pub(crate) fn with(state: &str, answer: Value) -> Value {
     json!({"requestState": state, "inputResponses": {"approval": answer, "other": 1}})
 }
 

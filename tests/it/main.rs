@@ -48,6 +48,7 @@ mod reading;
 mod readme;
 mod resources;
 mod secrets;
+mod tasks;
 mod tidy;
 mod unapproved;
 mod verdicts;
