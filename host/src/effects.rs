@@ -40,7 +40,8 @@ const IDLE_LOOK_EVERY: Duration = Duration::from_secs(2);
 const EXECUTED_WITHIN: Duration = Duration::from_secs(25);
 
 /// What who only asks what became of a request learns, where nothing of it is left.
-const TOLD: &str = "what became of the request was told before; ask again to make a new one";
+const TOLD: &str = "what became of the request was told to an earlier call, and the request itself \
+                    says it: look at `toolgate://approvals`";
 
 /// Namespaces that a warning names.
 const ALIKE_MAX: usize = 5;
@@ -360,7 +361,9 @@ impl Effects {
             return self.resume(key, ticket, request.reason.as_ref()).await;
         }
         if request.resumes {
-            return Ok(WriteOutcome::Denied(TOLD.to_owned()));
+            // No refusal: that would say that nothing was changed.
+            let internal = "nothing is held of a request that a task asks about".to_owned();
+            return Err(CapabilityError::Unavailable { caller: TOLD, internal });
         }
         let verdict = self.verdict(&request, false);
         if let Verdict::Deny { .. } = verdict {

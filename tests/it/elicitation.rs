@@ -108,7 +108,9 @@ impl Client {
         let hello = json!({"protocolVersion": version, "capabilities": capabilities,
             "clientInfo": {"name": "test", "version": "0"}});
         client.say(json!({"id": 0, "method": "initialize", "params": hello})).await;
-        assert_eq!(client.hear().await["result"]["protocolVersion"], version);
+        let hello = client.hear().await;
+        assert_eq!(hello["result"]["protocolVersion"], version);
+        assert!(hello["result"]["capabilities"]["extensions"].is_null(), "no tasks here: {hello}");
         client.say(json!({"method": "notifications/initialized"})).await;
         client
     }

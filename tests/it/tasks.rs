@@ -10,7 +10,7 @@ use toolgate::governance::approval::ApprovalError;
 use crate::elicitation::{CONFIRM, Fixture, Turns, restart, state, tamed, text, with};
 
 /// Longer than a rollout of the embedded cluster takes.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 fn extensions() -> Value {
     json!({"io.modelcontextprotocol/tasks": {}})
@@ -57,7 +57,7 @@ async fn a_task_works_until_its_write_has_rolled_out() {
     assert_eq!(id, fixture.waiting().as_str());
     let mut facts = made.clone();
     facts.as_object_mut().unwrap().remove("_meta");
-    expect![[r#"{"resultType":"task","taskId":"<id>","status":"working","statusMessage":"waits for the yes of 1 person more","createdAt":"<time>","lastUpdatedAt":"<time>","ttlMs":4200000,"pollIntervalMs":2000}"#]].assert_eq(&tamed(&facts.to_string()));
+    expect![[r#"{"resultType":"task","taskId":"<id>","status":"working","statusMessage":"waits for the yes of 1 person","createdAt":"<time>","lastUpdatedAt":"<time>","ttlMs":4200000,"pollIntervalMs":2000}"#]].assert_eq(&tamed(&facts.to_string()));
     assert_eq!(task(&mut turns).await, id, "the same question is the same task");
     let working = look(&mut turns, &id).await;
     assert_eq!(
@@ -101,7 +101,9 @@ async fn a_task_ends_with_a_no_or_where_it_is_taken_back() {
         denied: restart of deployment `shop/checkout`: the operator said no: not today. Nothing was changed.
         "cancelled" "denied: withdrawn by the one who asked; nothing was changed""#]].assert_eq(&seen.join("\n"));
     // Whoever looks at the end of the request in the house, too.
+    let began = Instant::now();
     while fixture.house.inner.effects.has_open() {
+        assert!(began.elapsed() < SOON, "it stays open");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     expect![[r#"
@@ -149,7 +151,7 @@ async fn a_task_never_asks_for_the_write_again() {
     }
     let done = ended(&mut turns, &id).await;
     assert_eq!(done["status"], "completed");
-    expect!["denied: restart of deployment `shop/checkout`: what became of the request was told before; ask again to make a new one. Nothing was changed."].assert_eq(&text(&done));
+    expect!["unavailable: what became of the request was told to an earlier call, and the request itself says it: look at `toolgate://approvals`"].assert_eq(&text(&done));
     assert_eq!((fixture.writes(), fixture.pending().len()), (1, 0));
 }
 
@@ -159,6 +161,8 @@ async fn only_clients_that_know_tasks_are_given_one() {
     let mut plain = Turns::with(fixture.tools(), "ada", json!({}));
     let told = plain.call(restart("checkout"), json!({})).await;
     assert!(text(&told).contains("Approval required"), "{told}");
+    let discovered = plain.request("server/discover", json!({})).await;
+    assert_eq!(discovered["result"]["capabilities"]["extensions"], extensions());
     let unknown = plain.request("tasks/get", json!({"taskId": "nobody22nobody22"})).await;
     assert_eq!(unknown["error"]["code"], -32021, "{unknown}");
     // A person who can be asked is asked first.

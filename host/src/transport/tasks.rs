@@ -176,7 +176,7 @@ fn unknown() -> ErrorData {
 /// What is told of a request that is not at its end.
 fn waiting(standing: &Standing) -> Option<(TaskPayload, Option<String>)> {
     let message = match standing.status {
-        Status::Pending => format!("waits for the yes of {} more", people(standing.missing)),
+        Status::Pending => format!("waits for the yes of {}", people(standing.missing)),
         Status::Approved | Status::Executing => "approved; Toolgate executes it".to_owned(),
         Status::Denied
         | Status::Executed
