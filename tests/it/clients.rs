@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use toolgate_tests::{grants, repository};
 
+use crate::elicitation_program;
 use crate::program::{Home, Http, Printed, TOOLS};
 
 /// The eras, as the Inspector names them, and the version that each ends up with.
@@ -292,6 +293,51 @@ fn check_offers(mode: (&str, &str, Option<&str>), http: bool) {
     let values: Vec<_> = values.map(|answer| &answer["completion"]["values"]).collect();
     assert_eq!(values, [&json!(["checkout"]), &json!(["demo"]), &json!(["shop"]), &Value::Null]);
     assert_eq!(seen["told"], watched);
+}
+
+/// A client whose person says yes to what the server asks, in its own words.
+fn check_confirming(mode: (&str, &str, Option<&str>), http: bool) {
+    let (era, version, _) = mode;
+    let Some(python) = client("TOOLGATE_PYTHON") else { return };
+    let home = elicitation_program::home();
+    let server = http.then(|| Http::start(&home, &["serve", "--http", "--listen", "127.0.0.1:0"]));
+    let target = match &server {
+        Some(server) => vec![server.url()],
+        None => vec![toolgate_tests::toolgate().to_str().unwrap().to_owned(), "serve".to_owned()],
+    };
+    let plan = json!({
+        "call": ["restart_deployment", {"namespace": "shop", "deployment_name": "checkout"}],
+        "answer": {"action": "accept", "content": {"decision": "approve", "reason": "INC-42"}},
+    });
+    let mut command = Command::new(python);
+    command.env_clear().envs(home.environment()).current_dir(home.path());
+    command.arg(repository().join("tests/clients/confirm.py"));
+    command.arg(era).arg(plan.to_string()).args(target);
+    let seen = Printed::of(&command.output().unwrap()).json();
+    assert_eq!(seen["version"], version);
+    let [asked] = &seen["asked"].as_array().unwrap()[..] else { panic!("asked once: {seen}") };
+    let message = asked["message"].as_str().unwrap();
+    assert!(message.contains("restart Deployment `checkout` in namespace `shop`"), "{message}");
+    assert_eq!(seen["told"]["structuredContent"]["outcome"], "performed", "{seen}");
+    drop(server);
+    elicitation_program::assert_executed_once(
+        &home,
+        if http { "anonymous@loopback" } else { "ada@os" },
+    );
+}
+
+#[test]
+fn the_python_sdk_lets_its_person_approve_over_stdio() {
+    for mode in MODES {
+        check_confirming(mode, false);
+    }
+}
+
+#[test]
+fn the_python_sdk_lets_its_person_approve_over_http() {
+    for mode in MODES {
+        check_confirming(mode, true);
+    }
 }
 
 #[test]

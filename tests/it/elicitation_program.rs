@@ -13,7 +13,7 @@ use crate::program::{ANSWERED_WITHIN, Home, Http, Pipe, lines_of};
 
 const ASKING: &str = "2025-11-25";
 
-fn home() -> Home {
+pub(crate) fn home() -> Home {
     let home = Home::new();
     let grants = grants("plugins/remediation", "namespaces = [\"shop\"]");
     let config = format!(
@@ -39,7 +39,7 @@ fn call() -> Value {
 }
 
 /// One effect, and a record that says who said yes, and which way.
-fn assert_executed_once(home: &Home, by: &str) {
+pub(crate) fn assert_executed_once(home: &Home, by: &str) {
     let lines = home.run(&["audit", "--json"]).good();
     let records: Vec<Value> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
