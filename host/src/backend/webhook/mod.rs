@@ -41,14 +41,19 @@ const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why there is no way to a webhook.
 #[derive(Debug, thiserror::Error)]
-#[error("webhook `{webhook}`: `{}`: {source}", .path.display())]
+#[error("webhook `{webhook}`: {}{source}", named(.path.as_deref()))]
 pub struct WebhookError {
     /// Which.
     pub webhook: WebhookName,
-    /// What cannot be used: the file of its secret, or of its authorities.
-    pub path: PathBuf,
+    /// The file that cannot be used, of its secret or of its authorities; none where it is the
+    /// system's authorities.
+    pub path: Option<PathBuf>,
     /// Why. Nothing of a secret is in it.
     pub source: io::Error,
+}
+
+fn named(path: Option<&Path>) -> String {
+    path.map(|path| format!("`{}`: ", path.display())).unwrap_or_default()
 }
 
 /// One webhook, as the operator describes it.
@@ -89,18 +94,17 @@ impl Webhooks {
         let mut lines: BTreeMap<WebhookName, (Arc<dyn Post>, BTreeSet<Topic>)> = BTreeMap::new();
         for (name, address) in addresses {
             let Address { url, secret_file, ca_file, topics } = address;
-            let failed = |path: &Path, source| WebhookError {
-                webhook: name.clone(),
-                path: path.to_owned(),
-                source,
+            let failed = |path: Option<&Path>, source| {
+                let (webhook, path) = (name.clone(), path.map(Path::to_owned));
+                WebhookError { webhook, path, source }
             };
-            let secret = secret(&secret_file).map_err(|e| failed(&secret_file, e))?;
+            let secret = secret(&secret_file).map_err(|e| failed(Some(&secret_file), e))?;
             let authorities = match &ca_file {
-                Some(path) => Some(read(path).map_err(|e| failed(path, e))?),
+                Some(path) => Some(read(path).map_err(|e| failed(Some(path), e))?),
                 None => None,
             };
             let line = Line::new(url, secret, authorities.as_deref(), Arc::clone(clock))
-                .map_err(|e| failed(ca_file.as_deref().unwrap_or(Path::new("system")), e))?;
+                .map_err(|e| failed(ca_file.as_deref(), e))?;
             lines.insert(name, (Arc::new(line), topics));
         }
         Ok(Self::over(lines))

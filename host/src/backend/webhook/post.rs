@@ -152,7 +152,11 @@ fn meaning(status: StatusCode, after: Option<Duration>) -> Tried {
 
 fn tls(authorities: Option<&[u8]>) -> io::Result<ClientConfig> {
     let Some(pem) = authorities else {
-        return Ok(versions()?.with_native_roots()?.with_no_client_auth());
+        let trusting = versions()?.with_native_roots().map_err(|error| {
+            tracing::debug!(%error, "no authorities of the system");
+            invalid("this system trusts no authority, and `ca_file` names none".to_owned())
+        })?;
+        return Ok(trusting.with_no_client_auth());
     };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {

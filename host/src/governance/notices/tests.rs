@@ -8,10 +8,15 @@ use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::capability::Clock;
 use crate::capability::outbox::{Accepted, Message, Undelivered};
+use crate::capability::{Clock, WriteRequest};
+use crate::domain::decision::{ApprovalTerms, Rule};
 use crate::domain::name::WebhookName;
+use crate::domain::principal::Principal;
+use crate::domain::scope::{Patterns, Scope};
 use crate::domain::webhook::Topic;
+use crate::domain::write::{Body, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget};
+use crate::governance::approval::Desk;
 use crate::governance::audit::{Arguments, Stage};
 
 fn line(call: &str, stage: &Value) -> AuditLine {
@@ -189,6 +194,46 @@ impl Outbox for Kept {
     }
 }
 
+/// A request for a restart of `shop/web` that waits at the desk.
+fn waits(desk: &Desk) -> String {
+    let target = WriteTarget::Workload(WorkloadRef {
+        cluster: "demo".parse().unwrap(),
+        kind: WorkloadKind::Deployment,
+        namespace: "shop".parse().unwrap(),
+        name: "web".parse().unwrap(),
+    });
+    let all = Patterns::all;
+    let request = WriteRequest {
+        call: "call000000000001".parse().unwrap(),
+        principal: Principal::local("ada"),
+        on_behalf_of: None,
+        plugin: "remediation".parse().unwrap(),
+        digest: "0".repeat(64),
+        tool: "restart_deployment".parse().unwrap(),
+        verb: Verb::Restart,
+        target: target.clone(),
+        scope: Scope { clusters: all(), namespaces: all(), kinds: all(), names: all() },
+        reason: None,
+        resumes: false,
+    };
+    let plan = Plan {
+        verb: request.verb,
+        target,
+        uid: "u1".to_owned(),
+        version: Version::Generation(3),
+        changes: Vec::new(),
+        pods: Vec::new(),
+        pods_total: 0,
+        replicas_left: None,
+        budgets: Vec::new(),
+        warnings: Vec::new(),
+        owner: None,
+        body: Body::new("{}"),
+    };
+    let rule = Rule::named("writes-need-approval");
+    desk.submit(request, plan, rule, ApprovalTerms::default()).unwrap().id.to_string()
+}
+
 #[tokio::test]
 async fn records_that_came_too_fast_are_told_of() {
     let folder = tempfile::tempdir().unwrap();
@@ -199,22 +244,36 @@ async fn records_that_came_too_fast_are_told_of() {
     let answers = Answers::open(&folder.path().join("approvals"), Arc::clone(&clock)).unwrap();
     let kept = Arc::new(Kept::default());
     let outbox: Arc<dyn Outbox> = kept.clone();
+    let desk = |instance: &str| {
+        let path = folder.path().join("approvals");
+        Desk::open(&path, instance.to_owned(), Arc::clone(&clock)).unwrap()
+    };
+    let (ours, theirs) = (desk("i"), desk("another"));
+    let (id, _) = (waits(&ours), waits(&theirs));
     let notices = Notices::new(Parts {
         outbox,
         log: log.clone(),
         answers: Arc::new(answers),
-        stamp: Arc::new(Stamp::new("i".to_owned(), clock)),
+        stamp: Arc::new(Stamp::new("i".to_owned(), Arc::clone(&clock))),
         instance: "i".to_owned(),
-        console: None,
+        console: Some(([127, 0, 0, 1], 8_081).into()),
     });
     for number in 0..1_500 {
         log.record(&format!("call{number}"), Stage::Abandoned, false).await.unwrap();
     }
+    let record =
+        line("call000000000001", &with("approval-requested", &json!({"approval": id.as_str()})));
+    log.record("call000000000001", record.stage, false).await.unwrap();
     log.lost_by_copy("webhook:archive", 3, "it answered 410");
     let stop = CancellationToken::new();
     stop.cancel();
     notices.run(stop).await;
     let mut seen = kept.messages.lock().unwrap().clone();
+    let requested: Vec<_> = seen.extract_if(.., |(topic, _)| *topic == Topic::Approvals).collect();
+    assert_eq!(requested.len(), 1, "of this process, and once: {requested:?}");
+    let data = &requested[0].1["data"];
+    assert_eq!(data["approval"]["request"]["id"], id.as_str());
+    assert_eq!(data["console"], format!("http://127.0.0.1:8081/requests/{id}"));
     seen.sort_by_key(|(_, body)| body["data"]["part"].to_string());
     let seen: Vec<_> = seen
         .iter()
@@ -222,5 +281,5 @@ async fn records_that_came_too_fast_are_told_of() {
         .collect();
     expect![[r#"
         audit "audit.trouble" {"part":"copy webhook:archive","n_failures":3,"why":"it answered 410"}
-        audit "audit.trouble" {"part":"notices","n_failures":478,"why":"records came faster than they could be told of; the log has them"}"#]].assert_eq(&seen.join("\n"));
+        audit "audit.trouble" {"part":"notices","n_failures":479,"why":"records came faster than they could be told of; the log has them"}"#]].assert_eq(&seen.join("\n"));
 }
