@@ -132,6 +132,9 @@ fn every_stage_says_all_that_an_auditor_asks_for() {
     call(&http, "list_pods", json!({"namespace": "s".repeat(300_000)}));
     call(&http, "no_such_tool", json!({"password": "hunter2"}));
     drop(http);
+    let lines = home.run(&["audit"]).good();
+    assert!(lines.contains("anonymous@loopback for `erin@example.org` get_pod_logs {"), "{lines}");
+    assert!(lines.contains("its operator can say more (never-scale:4)"), "{lines}");
     let records = records(home.path());
     let shown: Vec<_> = records.iter().map(|record| shown(&home, record)).collect();
     expect![[r#"

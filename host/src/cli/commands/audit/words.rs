@@ -29,7 +29,9 @@ pub(super) fn words(record: &AuditLine) -> String {
     let (tone, text) = match &record.stage {
         Stage::Received(call) => {
             let arguments = call.arguments.as_ref().map(ToString::to_string).unwrap_or_default();
-            (Tone::Strong, format!("{} {} {arguments}", call.principal, call.subject))
+            let claim = call.on_behalf_of.as_ref().map(|who| format!(" for `{who}`"));
+            let claim = claim.unwrap_or_default();
+            (Tone::Strong, format!("{}{claim} {} {arguments}", call.principal, call.subject))
         }
         Stage::Admitted { plugin, tier, .. } => (Tone::Plain, format!("plugin {plugin}, {tier}")),
         Stage::Refused(refused) => {
