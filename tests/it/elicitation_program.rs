@@ -70,6 +70,52 @@ fn over_pipes_in_a_session() {
 }
 
 #[test]
+fn progress_goes_on_where_it_stood_before_the_question() {
+    let home = home();
+    let mut pipe = Pipe::start(&home, &["serve"]);
+    pipe.request("initialize", hello());
+    pipe.say(r#"{"jsonrpc": "2.0", "method": "notifications/initialized"}"#);
+    let mut params = call();
+    params["_meta"] = json!({"progressToken": "steps"});
+    pipe.say(&message("call", "tools/call", params));
+    let mut steps = Vec::new();
+    let told = loop {
+        let heard = pipe.hear();
+        match heard["method"].as_str() {
+            Some("elicitation/create") => {
+                let answer = json!({"jsonrpc": "2.0", "id": heard["id"], "result": yes()});
+                pipe.say(&answer.to_string());
+            }
+            Some("notifications/progress") => {
+                steps.push(heard["params"]["progress"].as_f64().unwrap());
+            }
+            _ => break heard,
+        }
+    };
+    assert!(text(&told).contains("Performed"), "{told}");
+    assert!(!steps.is_empty() && steps.is_sorted_by(|a, b| a < b), "{steps:?}");
+    pipe.close();
+}
+
+#[test]
+fn a_client_that_leaves_while_it_is_asked_has_not_answered() {
+    let home = home();
+    let mut pipe = Pipe::start(&home, &["serve"]);
+    pipe.request("initialize", hello());
+    pipe.say(r#"{"jsonrpc": "2.0", "method": "notifications/initialized"}"#);
+    pipe.say(&message("call", "tools/call", call()));
+    assert_eq!(pipe.hear()["method"], "elicitation/create");
+    pipe.close();
+    let lines = home.run(&["audit", "--json"]).good();
+    let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let stages: Vec<_> = records
+        .filter(|record| ["approval-decided", "intent"].iter().any(|s| record["stage"] == *s))
+        .map(|record| format!("{} {}", record["stage"], record["decision"]))
+        .collect();
+    assert_eq!(stages, [r#""approval-decided" "expired""#]);
+}
+
+#[test]
 fn over_pipes_in_turns() {
     let home = home();
     let mut pipe = Pipe::start(&home, &["serve"]);
