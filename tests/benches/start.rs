@@ -84,35 +84,43 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// A folder with a configuration and that many plugins: `logs`, each time with another name of its
-/// tool, so that each is a component of its own.
+/// The tools of `logs`, and what they are called in its copies: no longer and no shorter.
+const TOOLS: [(&str, &str); 2] =
+    [("get_pod_logs", "get_logs_"), ("get_workload_logs", "get_workload_l")];
+
+/// A folder with a configuration and that many plugins: `logs`, each time with other names of its
+/// tools, so that each is a component of its own.
 fn lay_out(dirs: &Path, n_plugins: usize) -> Result<()> {
     let from = house::layout("plugins/logs")?;
     let manifest = std::fs::read_to_string(from.join("plugin.toml"))?;
     let wasm = std::fs::read(from.join("logs.wasm"))?;
     let mut names = Vec::new();
     for n in 0..n_plugins {
-        let (name, tool) = (format!("logs-{n:03}"), format!("get_logs_{n:03}"));
+        let name = format!("logs-{n:03}");
+        let mut manifest = manifest.replace("\"logs\"", &format!("{name:?}"));
+        let mut wasm = wasm.clone();
+        for (tool, short) in TOOLS {
+            let called = format!("{short}{n:03}");
+            manifest = manifest.replace(tool, &called);
+            rename(&mut wasm, tool, &called)?;
+        }
         let folder = dirs.join("plugins").join(&name);
         std::fs::create_dir_all(&folder)?;
-        let manifest = manifest.replace("\"logs\"", &format!("{name:?}"));
-        std::fs::write(folder.join("plugin.toml"), manifest.replace(TOOL, &tool))?;
-        std::fs::write(folder.join(format!("{name}.wasm")), renamed(&wasm, &tool)?)?;
+        std::fs::write(folder.join("plugin.toml"), manifest)?;
+        std::fs::write(folder.join(format!("{name}.wasm")), wasm)?;
         names.push(name);
     }
     Ok(std::fs::write(dirs.join("toolgate.toml"), house::config(Duration::ZERO, &names))?)
 }
 
-const TOOL: &str = "get_pod_logs";
-
-/// The component with another name of the same length for its tool.
-fn renamed(wasm: &[u8], tool: &str) -> Result<Vec<u8>> {
-    ensure!(tool.len() == TOOL.len(), "`{tool}` is not as long as `{TOOL}`");
-    let found = wasm.windows(TOOL.len()).position(|bytes| bytes == TOOL.as_bytes());
+/// Gives a tool of the component another name of the same length.
+fn rename(wasm: &mut [u8], tool: &str, called: &str) -> Result<()> {
+    ensure!(tool.len() == called.len(), "`{called}` is not as long as `{tool}`");
+    let found = wasm.windows(tool.len()).position(|bytes| bytes == tool.as_bytes());
     let at = found.context("the component does not hold its tool's name in one piece")?;
-    let mut wasm = wasm.to_owned();
-    wasm.splice(at..at + TOOL.len(), tool.bytes());
-    Ok(wasm)
+    let place = wasm.get_mut(at..at + tool.len()).context("it was found there")?;
+    place.copy_from_slice(called.as_bytes());
+    Ok(())
 }
 
 /// The program, serving on its pipes.
@@ -142,8 +150,8 @@ impl Program {
         let took = begun.elapsed();
         // A plugin that failed was not started at all.
         let listed = client.tools().await?;
-        let laid_out = std::fs::read_dir(dirs.join("plugins"))?.count();
-        ensure!(listed == laid_out, "{listed} of {laid_out} plugins serve");
+        let laid_out = std::fs::read_dir(dirs.join("plugins"))?.count() * TOOLS.len();
+        ensure!(listed == laid_out, "{listed} of {laid_out} tools are served");
         Ok(Self { child, took, _client: client })
     }
 
