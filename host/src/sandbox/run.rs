@@ -130,8 +130,10 @@ pub(super) async fn call(workshop: &Arc<Workshop>, errand: Errand, run: Run) -> 
         // Here, and not where the guest runs: its threads may be held up, ours are not.
         () = tokio::time::sleep_until(deadline) => (Err(Ended::Deadline), Cost::default()),
     };
+    let outcome = answer::outcome(&errand, result, &trail);
+    // With the look at the answer, which is the sandbox's work and not governance's.
     cost = Cost { queued: cost.queued, wall: began.elapsed(), ..spent };
-    (answer::outcome(&errand, result, &trail), cost)
+    (outcome, cost)
 }
 
 async fn guest(
