@@ -173,6 +173,7 @@ async fn same_answer(house: &InstantHouse, arguments: &Value) -> Result<()> {
         subject: Subject::Tool(TOOL.parse()?),
         arguments: arguments.clone(),
         traceparent: None,
+        is_reread: false,
     };
     let context = CallContext { progress: Arc::new(NoProgress), cancel: CancellationToken::new() };
     let outcome = house.gateway.call(call, context).await?;

@@ -280,6 +280,7 @@ fn asked(who: &str, subject: Subject, arguments: Value) -> Call {
         subject,
         arguments,
         traceparent: None,
+        is_reread: false,
     }
 }
 

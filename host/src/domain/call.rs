@@ -29,6 +29,8 @@ pub struct Call {
     pub arguments: serde_json::Map<String, serde_json::Value>,
     /// The W3C trace context, where the client sent a valid one.
     pub traceparent: Option<String>,
+    /// Whether the host itself asks again for what the client watches.
+    pub is_reread: bool,
 }
 
 impl Call {

@@ -190,6 +190,7 @@ impl McpServer {
             subject: subject.clone(),
             arguments,
             traceparent: traceparent(cx),
+            is_reread: false,
         };
         let (came_of_it, reported) = self.run(call, reported, cx).await;
         let (came_of_it, unfinished) = match came_of_it {

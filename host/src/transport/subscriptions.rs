@@ -75,7 +75,7 @@ enum Seen {
 impl Watch {
     /// Reads the resource. None where nothing can be said of it now: a cluster that does not answer
     /// has not changed.
-    async fn look(&self) -> Result<Option<Seen>, ErrorData> {
+    async fn look(&self, memory: &Memory) -> Result<Option<Seen>, ErrorData> {
         let id = call_id()?;
         let call = Call {
             id: id.clone(),
@@ -85,6 +85,7 @@ impl Watch {
             subject: Subject::Resource(self.uri.clone()),
             arguments: Map::new(),
             traceparent: None,
+            is_reread: memory.0.is_some(),
         };
         let cancel = CancellationToken::new();
         let _stop = cancel.clone().drop_guard();
@@ -170,7 +171,7 @@ impl Subscriptions {
         }
         let place = self.place()?;
         let mut memory = Memory::default();
-        let seen = watch.look().await?;
+        let seen = watch.look(&memory).await?;
         if seen == Some(Seen::Nothing) {
             return Err(convert::no_resource(&uri));
         }
@@ -183,7 +184,7 @@ impl Subscriptions {
                 if peer.is_transport_closed() {
                     return;
                 }
-                let Ok(seen) = watch.look().await else { continue };
+                let Ok(seen) = watch.look(&memory).await else { continue };
                 if memory.is_news(seen) {
                     let param = ResourceUpdatedNotificationParam::new(told.clone());
                     if peer.notify_resource_updated(param).await.is_err() {
@@ -216,7 +217,7 @@ impl Subscriptions {
         let work = async {
             loop {
                 for (watch, memory, _place) in &mut watched {
-                    let Ok(seen) = watch.look().await else { continue };
+                    let Ok(seen) = watch.look(memory).await else { continue };
                     if memory.is_news(seen)
                         && cx.sink().notify_resource_updated(watch.uri.as_str()).await.is_err()
                     {

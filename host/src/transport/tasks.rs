@@ -283,6 +283,7 @@ impl Kept {
             subject: Subject::Tool(tool),
             arguments,
             traceparent: None,
+            is_reread: false,
         };
         let cancel = CancellationToken::new();
         let _stop = cancel.clone().drop_guard();

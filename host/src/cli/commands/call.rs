@@ -57,6 +57,7 @@ async fn called(desk: &Desk, house: &House, call: Call) -> Answer {
         subject: Subject::Tool(tool),
         arguments,
         traceparent: None,
+        is_reread: false,
     };
     let outcome = once(desk, house, call.clone()).await?;
     if house.effects.has_open() {

@@ -237,6 +237,9 @@ pub struct CallRecord {
     /// The W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// Whether nobody asked now: the host looks again at what the client watches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_reread: bool,
 }
 
 /// What was asked for.
@@ -304,6 +307,7 @@ impl CallRecord {
             subject: (&call.subject).into(),
             arguments,
             traceparent: call.traceparent.clone(),
+            is_reread: call.is_reread,
         }
     }
 }

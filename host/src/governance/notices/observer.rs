@@ -24,6 +24,9 @@ struct Known {
     principal: Option<String>,
     subject: Option<String>,
     plugin: Option<String>,
+    /// Nobody tries a door: the host looks again at what was let in once, and what it left out then
+    /// it leaves out every few seconds.
+    is_reread: bool,
 }
 
 /// Calls under way, the oldest first.
@@ -97,6 +100,7 @@ impl Observer {
                 let known = self.calls.open(call);
                 known.principal = Some(told(&record.principal));
                 known.subject = Some(told(&record.subject.to_string()));
+                known.is_reread = record.is_reread;
                 Vec::new()
             }
             Stage::Admitted { plugin, .. } => {
@@ -135,7 +139,7 @@ impl Observer {
     }
 
     fn refused(&mut self, call: &str, decision: &Decision, now: Duration) -> Vec<Heard> {
-        let Known { principal, subject, plugin: _ } = self.calls.close(call);
+        let Known { principal, subject, plugin: _, is_reread } = self.calls.close(call);
         let Some(who) = principal.clone().map(Who::Principal) else { return Vec::new() };
         let (call, reason) = (call.to_owned(), Some(told(&decision.reason)));
         let notice = match decision.refusal.as_str() {
@@ -146,6 +150,7 @@ impl Observer {
             }
             // A mistake, and not a door.
             "invalid-arguments" => None,
+            _ if is_reread => None,
             _ => {
                 let (capability, verb, target) = (None, None, None);
                 let denial = Denial { call, principal, subject, capability, verb, target, reason };
@@ -156,7 +161,10 @@ impl Observer {
     }
 
     fn denied(&mut self, call: &str, used: &UseRecord, now: Duration) -> Vec<Heard> {
-        let Known { principal, subject, plugin } = self.calls.open(call).clone();
+        let Known { principal, subject, plugin, is_reread } = self.calls.open(call).clone();
+        if is_reread {
+            return Vec::new();
+        }
         let whose = [plugin.map(Who::Plugin), principal.clone().map(Who::Principal)];
         let denial = Denial {
             call: call.to_owned(),
@@ -173,7 +181,7 @@ impl Observer {
     }
 
     fn completed(&mut self, call: &str, outcome: &OutcomeRecord, now: Duration) -> Vec<Heard> {
-        let Known { principal, subject, plugin } = self.calls.close(call);
+        let Known { principal, subject, plugin, is_reread: _ } = self.calls.close(call);
         if outcome.outcome != "limit-exceeded" {
             return Vec::new();
         }

@@ -144,6 +144,15 @@ fn a_storm_of_refusals_is_told_of_the_plugin_and_of_the_caller() {
 }
 
 #[test]
+fn what_the_host_reads_again_is_no_storm() {
+    let mut again = received("ada@os");
+    again["is_reread"] = json!(true);
+    let mut records = vec![("c1", again), ("c1", admitted())];
+    records.extend(std::iter::repeat_n(("c1", used(false)), 25));
+    check(&records, &expect![[""]]);
+}
+
+#[test]
 fn refused_calls_are_a_storm_as_well_and_mistakes_are_none() {
     let refused = |refusal: &str| json!({"stage": "refused", "refusal": refusal, "reason": "no"});
     for (refusal, is_told) in [
