@@ -268,6 +268,11 @@ impl Failure {
         }
     }
 
+    /// Whether the object was another version than the request held for: then nothing was done.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Answered(answer) if answer.code == 409)
+    }
+
     /// Whether what the configuration says of credentials or authorities was not good enough.
     fn is_turned_away(&self) -> bool {
         match self {

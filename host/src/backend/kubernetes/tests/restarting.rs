@@ -179,11 +179,42 @@ async fn refuses_to_execute_what_was_not_planned() {
     }
 }
 
-#[tokio::test]
-async fn a_change_that_slips_in_between_is_a_conflict() {
+/// A patch that came too late for the version that was looked at.
+fn too_late(fake: Fake) -> Fake {
+    fake.expect(GET, Reply::Json(200, deployment("u1", 3)))
+        .expect(PATCH, status(409, "the object has been modified"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_of_its_state_that_slips_in_between_costs_an_attempt() {
+    let fake = too_late(too_late(Fake::default()))
+        .expect(GET, Reply::Json(200, deployment("u1", 3)))
+        .expect(PATCH, Reply::Json(200, json!({})));
+    execute(fake, plan_of("u1", 3)).await.unwrap();
+    let tried = restarted(deployment("u1", 3));
     let fake = Fake::default()
         .expect(GET, Reply::Json(200, deployment("u1", 3)))
-        .expect(PATCH, status(409, "the object has been modified"));
+        .expect(TRY, status(409, "the object has been modified"))
+        .expect(GET, Reply::Json(200, deployment("u1", 3)))
+        .expect(TRY, Reply::Json(200, tried))
+        .expect(PODS, list(&[], ""))
+        .expect(BUDGETS, list(&[], ""));
+    let planned =
+        fake.serve(|clusters| async move { clusters.plan(Verb::Restart, &target()).await });
+    assert_eq!(planned.await.unwrap().version, Version::Generation(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_slips_in_between_is_a_conflict() {
+    let fake = too_late(Fake::default()).expect(GET, Reply::Json(200, deployment("u1", 4)));
+    let error = execute(fake, plan_of("u1", 3)).await.unwrap_err();
+    assert!(matches!(error, CapabilityError::Conflict(_)), "{error:?}");
+    assert!(error.caller_text().contains("(generation 3 then, 4 now)"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_stands_still_is_a_conflict() {
+    let fake = (0..5).fold(Fake::default(), |fake, _| too_late(fake));
     let error = execute(fake, plan_of("u1", 3)).await.unwrap_err();
     assert_eq!(
         error,

@@ -18,6 +18,8 @@ mod scale;
 mod send;
 mod warn;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -32,9 +34,52 @@ use crate::capability::{CapabilityError, Progress, Writer};
 use crate::domain::write::{Body, Plan, Verb, Version, WorkloadRef, WriteTarget};
 use send::Sent;
 
+/// How often a write is tried whose object changed between the look and the request, in all. A
+/// rollout reports its state several times a second, and each report makes the version that was
+/// looked at an old one: as many as client-go's `retry.DefaultRetry`.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// Between two attempts, as there.
+const ATTEMPTS_PAUSE: Duration = Duration::from_millis(10);
+
 #[async_trait]
 impl Writer for Clusters {
     async fn plan(&self, verb: Verb, target: &WriteTarget) -> Result<Plan, CapabilityError> {
+        let slipped_in =
+            |planned: &Result<_, _>| matches!(planned, Err(CapabilityError::Conflict(_)));
+        repeated(slipped_in, || self.plan_once(verb, target)).await
+    }
+
+    async fn execute(&self, plan: &Plan) -> Result<(), CapabilityError> {
+        let slipped_in = |sent: &Result<Result<(), Failure>, _>| matches!(sent, Ok(Err(failure)) if failure.is_conflict());
+        let sent = repeated(slipped_in, || self.execute_once(plan)).await?;
+        sent.map_err(|failure| about(&plan.target).written().explain(failure))
+    }
+
+    async fn progress(&self, plan: &Plan) -> Result<Progress, CapabilityError> {
+        // A rollout is read by several requests, each a large state of its own.
+        Box::pin(progress::of(self.link(plan.target.cluster())?, plan)).await
+    }
+}
+
+/// Looks and sends anew while something slips in between. A refused request has done nothing, and
+/// each attempt looks whether the object is still the one that was meant.
+async fn repeated<T, F: Future<Output = T>>(
+    slipped_in: impl Fn(&T) -> bool,
+    attempt: impl Fn() -> F,
+) -> T {
+    for _ in 1..ATTEMPTS_MAX {
+        let done = attempt().await;
+        if !slipped_in(&done) {
+            return done;
+        }
+        tokio::time::sleep(ATTEMPTS_PAUSE).await;
+    }
+    attempt().await
+}
+
+impl Clusters {
+    async fn plan_once(&self, verb: Verb, target: &WriteTarget) -> Result<Plan, CapabilityError> {
         let link = self.link(target.cluster())?;
         match (verb, target) {
             (
@@ -55,7 +100,9 @@ impl Writer for Clusters {
         }
     }
 
-    async fn execute(&self, plan: &Plan) -> Result<(), CapabilityError> {
+    /// What was sent, and what the server said to it; an error where nothing was sent, since it is
+    /// not what was planned for any more.
+    async fn execute_once(&self, plan: &Plan) -> Result<Result<(), Failure>, CapabilityError> {
         let Plan { verb, target, uid, version, body, .. } = plan;
         let link = self.link(target.cluster())?;
         let about = about(target);
@@ -82,20 +129,12 @@ impl Writer for Clusters {
         // The fresh object's version goes with the request: a change between the look above and the
         // request makes the API server refuse it.
         let request = Sent { verb: *verb, target, body, dry_run: false }.request(&identity);
-        let written = match request {
-            Ok(request) => link.write(request, Take::Nothing).await,
+        Ok(match request {
+            Ok(request) => link.write(request, Take::Nothing).await.map(|_| ()),
             Err(failure) => Err(failure),
-        };
-        written.map(|_| ()).map_err(|failure| about.written().explain(failure))
+        })
     }
 
-    async fn progress(&self, plan: &Plan) -> Result<Progress, CapabilityError> {
-        // A rollout is read by several requests, each a large state of its own.
-        Box::pin(progress::of(self.link(plan.target.cluster())?, plan)).await
-    }
-}
-
-impl Clusters {
     async fn plan_of_workload(
         &self,
         link: &Link,
