@@ -3,13 +3,13 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use toolgate_tests::{grants, repository};
 
 use crate::elicitation_program;
-use crate::program::{Home, Http, Printed, TOOLS};
+use crate::program::{ANSWERED_WITHIN, Home, Http, Printed, Running, TOOLS, lines_of};
 
 /// The eras, as the Inspector names them, and the version that each ends up with.
 const ERAS: [(&str, &str); 2] = [("legacy", "2025-11-25"), ("modern", "2026-07-28")];
@@ -128,6 +128,11 @@ fn expected(tool: &str) -> Vec<(&'static str, Value)> {
         | "top_pods" => Vec::new(),
         other => panic!("`{other}` has no values here"),
     }
+}
+
+/// Whether a tool asks a person first.
+fn waits(tool: &str) -> bool {
+    expected(tool).contains(&("/outcome", json!("approval_required")))
 }
 
 /// Compares a tool's result with what it is to hold, and adds what differs.
@@ -382,6 +387,30 @@ impl Inspector<'_> {
         self.run(&["--method", "tools/call", "--tool-name", tool, "--tool-args-json", &arguments])
     }
 
+    /// A call that waits for a person, and the person.
+    fn answered(&self, tool: &str, arguments: &Value, answer: &str) -> Printed {
+        let mut watch = self.home.command(&["--json", "approvals", "watch"]);
+        let mut watch = Running(watch.stdout(Stdio::piped()).spawn().unwrap());
+        let told = lines_of(watch.0.stdout.take().unwrap());
+        std::thread::scope(|scope| {
+            let call = scope.spawn(|| self.call(tool, arguments));
+            let is_pending = |line: &Value| line["status"] == "pending";
+            let id = std::iter::from_fn(|| told.recv_timeout(ANSWERED_WITHIN).ok())
+                .map(|line| serde_json::from_str::<Value>(&line).unwrap())
+                .find(is_pending)
+                .map(|line| line["request"]["id"].as_str().unwrap().to_owned());
+            if let Some(id) = id {
+                self.home.run(&["approvals", answer, &id, "--reason", "INC-42"]).good();
+            }
+            call.join().unwrap()
+        })
+    }
+
+    /// Whether what waits for a person is a task to it, which it asks about until it is over.
+    fn knows_tasks(&self) -> bool {
+        self.era == "modern"
+    }
+
     fn check(&self, version: &str) {
         let hello = self.run(&["--method", "initialize"]);
         assert_eq!(hello.json()["result"]["protocolVersion"], version, "{hello:?}");
@@ -394,6 +423,12 @@ impl Inspector<'_> {
         assert_eq!(names.collect::<Vec<_>>(), TOOLS);
         let mut problems = String::new();
         for (tool, arguments) in calls() {
+            if self.knows_tasks() && waits(tool) {
+                let refused = self.answered(tool, &arguments, "deny");
+                let said = format!("Tool call \\\"{tool}\\\" was cancelled.");
+                assert!(refused.code == Some(1) && refused.err.contains(&said), "{refused:?}");
+                continue;
+            }
             let printed = self.call(tool, &arguments);
             assert_eq!(printed.code, Some(0), "{tool}: {printed:?}");
             compare(&mut problems, tool, &printed.json()["result"]);
@@ -402,6 +437,15 @@ impl Inspector<'_> {
         let nobody =
             self.call("get_pod_status", &json!({"namespace": "shop", "pod_name": "nobody"}));
         assert_eq!((nobody.code, &nobody.json()["result"]["isError"]), (Some(5), &json!(true)));
+        if self.knows_tasks() {
+            let catalog = json!({"namespace": "shop", "deployment_name": "catalog"});
+            let restarted = self.answered("restart_deployment", &catalog, "approve").json();
+            let told = &restarted["result"]["structuredContent"];
+            assert_eq!(
+                (&told["outcome"], &told["state"]),
+                (&json!("performed"), &json!("complete"))
+            );
+        }
     }
 }
 
