@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use toolgate_tests::{grants, repository};
 
 use crate::elicitation_program;
-use crate::program::{ANSWERED_WITHIN, Home, Http, Printed, Running, TOOLS, lines_of};
+use crate::program::{ANSWERED_WITHIN, Home, Http, Printed, Running, TOOLS, foreign, lines_of};
 
 /// The eras, as the Inspector names them, and the version that each ends up with.
 const ERAS: [(&str, &str); 2] = [("legacy", "2025-11-25"), ("modern", "2026-07-28")];
@@ -152,20 +152,8 @@ fn compare(problems: &mut String, tool: &str, result: &Value) {
     }
 }
 
-/// A client's program, as `cargo xtask test` names it. None where the clients are left out on
-/// purpose: silence would look like a test that went well.
-#[expect(clippy::disallowed_methods, reason = "xtask names the clients' programs in variables")]
 fn client(variable: &str) -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os(variable) {
-        return Some(path.into());
-    }
-    assert!(
-        std::env::var_os("TOOLGATE_NO_CLIENTS").is_some(),
-        "`{variable}` is not set: `cargo xtask test` fetches the clients and sets it; \
-         `cargo xtask test --no-clients` leaves these tests out"
-    );
-    eprintln!("left out: TOOLGATE_NO_CLIENTS is set");
-    None
+    foreign(variable, "TOOLGATE_NO_CLIENTS", "--no-clients")
 }
 
 const STDIO: [&str; 2] = ["demo", "--stdio"];

@@ -466,6 +466,22 @@ pub(crate) fn terminate(child: &Child) {
     kill_process(Pid::from_child(child), Signal::TERM).unwrap();
 }
 
+/// A program of somebody else's, as `cargo xtask test` names it in a variable. None where such are
+/// left out on purpose: silence would look like a test that went well.
+#[expect(clippy::disallowed_methods, reason = "xtask names programs in variables")]
+pub(crate) fn foreign(variable: &str, left_out: &str, flag: &str) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
+        return Some(path.into());
+    }
+    assert!(
+        std::env::var_os(left_out).is_some(),
+        "`{variable}` is not set: `cargo xtask test` fetches the program and sets it; \
+         `cargo xtask test {flag}` leaves these tests out"
+    );
+    eprintln!("left out: {left_out} is set");
+    None
+}
+
 /// A process that is ended with the test, also with one that fails.
 pub(crate) struct Running(pub(crate) Child);
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use toolgate_tests::target_dir;
 
-use crate::program::{ANSWERED_WITHIN, Running};
+use crate::program::{ANSWERED_WITHIN, Running, foreign};
 
 /// What `WebDriver` calls keys that are no letters.
 pub(crate) const TAB: &str = "\u{e004}";
@@ -28,20 +28,8 @@ pub(crate) struct Browser {
     _profile: TempDir,
 }
 
-/// A program that xtask names. None where the browser is left out on purpose: silence would look
-/// like a test that went well.
-#[expect(clippy::disallowed_methods, reason = "xtask names the browser in variables")]
 fn program(variable: &str) -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os(variable) {
-        return Some(path.into());
-    }
-    assert!(
-        std::env::var_os("TOOLGATE_NO_BROWSER").is_some(),
-        "`{variable}` is not set: `cargo xtask test` installs a browser and sets it; \
-         `cargo xtask test --no-browser` leaves these tests out"
-    );
-    eprintln!("left out: TOOLGATE_NO_BROWSER is set");
-    None
+    foreign(variable, "TOOLGATE_NO_BROWSER", "--no-browser")
 }
 
 impl Browser {
