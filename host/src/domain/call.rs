@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::capability::Capability;
 use super::decision::Rule;
 use super::limits::ARGUMENTS_BYTES_MAX;
@@ -39,21 +41,26 @@ impl Call {
 
     /// What the arguments weigh as text.
     pub fn arguments_bytes(&self) -> usize {
-        struct Scale(usize);
-        impl std::io::Write for Scale {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0 += bytes.len();
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
+        weight(&self.arguments)
+    }
+}
+
+/// The bytes of a value as JSON, without making the text.
+fn weight(value: &impl Serialize) -> usize {
+    struct Scale(usize);
+    impl std::io::Write for Scale {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
         }
-        let mut scale = Scale(0);
-        match serde_json::to_writer(&mut scale, &self.arguments) {
-            Ok(()) => scale.0,
-            Err(_) => usize::MAX,
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
         }
+    }
+    let mut scale = Scale(0);
+    match serde_json::to_writer(&mut scale, value) {
+        Ok(()) => scale.0,
+        Err(_) => usize::MAX,
     }
 }
 
@@ -75,8 +82,7 @@ pub struct Output {
 impl Output {
     /// What the answer weighs: its text and its structured content as JSON.
     pub fn bytes(&self) -> usize {
-        let structured = self.structured.as_ref().map_or(0, |value| value.to_string().len());
-        self.text.len() + structured
+        self.text.len() + self.structured.as_ref().map_or(0, weight)
     }
 }
 

@@ -36,6 +36,10 @@ const GROUP_MAX: usize = 256;
 /// Batches that one caller writes for others before the thread goes on with it.
 const ROUNDS_MAX: usize = 4;
 
+/// How long whoever finds somebody else writing waits on the spot. A batch is written within some ten
+/// microseconds; to lie down and be woken up takes longer than that.
+const SPIN_FOR: Duration = Duration::from_micros(20);
+
 /// A write that takes longer is slow: a worker has better things to do. The page cache takes a batch
 /// in some microseconds.
 const SLOW: Duration = Duration::from_millis(20);
@@ -279,12 +283,8 @@ impl Shared {
             return self.order(|orders| orders.write = true);
         }
         for _ in 0..ROUNDS_MAX {
-            let mut ledger = match self.ledger.try_lock() {
-                Ok(ledger) => ledger,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                // Whoever holds it looks at the queue again after having let go of it.
-                Err(TryLockError::WouldBlock) => return,
-            };
+            // Whoever holds it looks at the queue again after having let go of it.
+            let Some(mut ledger) = self.ledger_soon() else { return };
             self.write_group(&mut ledger);
             drop(ledger);
             if lock(&self.queue).entries.is_empty() {
@@ -292,6 +292,20 @@ impl Shared {
             }
         }
         self.order(|orders| orders.write = true);
+    }
+
+    fn ledger_soon(&self) -> Option<MutexGuard<'_, Ledger>> {
+        let mut spinning = None;
+        loop {
+            match self.ledger.try_lock() {
+                Ok(ledger) => return Some(ledger),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            }
+            if spinning.get_or_insert_with(Instant::now).elapsed() > SPIN_FOR {
+                return None;
+            }
+        }
     }
 
     /// A worker that the disk holds up is missing from the others. With a second one, those are
