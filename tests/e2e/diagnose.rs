@@ -300,7 +300,8 @@ async fn a_bad_rollout_is_named_with_its_revision() {
             "which changed spec.containers[0].args[0]: (a text of 15 bytes) -> (a text of 39",
             "[revision 2, ",
             "exit code 4",
-            "previous run] the new till does not open",
+            // Of the run before, or of this one where it has ended by now.
+            "] the new till does not open",
             "rollback_deployment",
         ],
     );

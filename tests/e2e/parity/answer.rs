@@ -14,6 +14,8 @@ const OF_A_STATUS: &[&str] =
 
 static TIME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").unwrap());
+/// Where a server stands: others write to a real one meanwhile.
+static CURRENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"current: (\d+|\$\w+)").unwrap());
 static UID: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}").unwrap());
 
@@ -82,6 +84,7 @@ fn generalise(value: &mut Value, words: &BTreeMap<String, String>) {
             }
             *text = TIME.replace_all(text, "<time>").into_owned();
             *text = UID.replace_all(text, "<uid>").into_owned();
+            *text = CURRENT.replace_all(text, "current: <version>").into_owned();
         }
         Value::Array(items) => items.iter_mut().for_each(|item| generalise(item, words)),
         Value::Object(map) => map.values_mut().for_each(|item| generalise(item, words)),

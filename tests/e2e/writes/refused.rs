@@ -124,7 +124,7 @@ async fn what_was_changed_after_the_yes_is_left_alone() {
 }
 
 /// The host has looked at the object, and somebody changes it before the write arrives: then it is
-/// the API server that refuses, by the version that goes with the write.
+/// the API server that refuses, by the version that goes with the write, and the host looks again.
 #[tokio::test]
 async fn what_was_changed_at_the_last_moment_is_left_alone() {
     let held = Held::open("late").await;
@@ -143,7 +143,7 @@ async fn what_was_changed_at_the_last_moment_is_left_alone() {
         let n_changes = changes(space).len();
         proxy.make(Way::Open);
         let said = ask(house, write).await.unwrap_err();
-        assert!(said.contains("changed while this was under way"), "{said}");
+        assert!(said.contains("was changed since the plan"), "{said}");
         assert!(said.ends_with("Nothing was changed."), "{said}");
         assert_eq!(status(house, &id), Status::Failed, "{said}");
         let sent = changes(space).split_off(n_changes).into_iter();
