@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::capability::Capability;
 use super::decision::Rule;
 use super::limits::ARGUMENTS_BYTES_MAX;
@@ -41,24 +39,28 @@ impl Call {
 
     /// What the arguments weigh as text.
     pub fn arguments_bytes(&self) -> usize {
-        weight(&self.arguments)
+        weight(|scale| serde_json::to_writer(scale, &self.arguments))
     }
 }
 
-/// The bytes of a value as JSON, without making the text.
-fn weight(value: &impl Serialize) -> usize {
-    struct Scale(usize);
-    impl std::io::Write for Scale {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
+/// Counts what is written to it.
+struct Scale(usize);
+
+impl std::io::Write for Scale {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
     }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The bytes of a text that nobody keeps.
+fn weight(write: impl FnOnce(&mut Scale) -> serde_json::Result<()>) -> usize {
     let mut scale = Scale(0);
-    match serde_json::to_writer(&mut scale, value) {
+    match write(&mut scale) {
         Ok(()) => scale.0,
         Err(_) => usize::MAX,
     }
@@ -82,7 +84,8 @@ pub struct Output {
 impl Output {
     /// What the answer weighs: its text and its structured content as JSON.
     pub fn bytes(&self) -> usize {
-        self.text.len() + self.structured.as_ref().map_or(0, weight)
+        let as_json = |value| weight(|scale| serde_json::to_writer(scale, value));
+        self.text.len() + self.structured.as_ref().map_or(0, as_json)
     }
 }
 
