@@ -3,13 +3,13 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use toolgate_tests::{grants, repository};
 
 use crate::elicitation_program;
-use crate::program::{ANSWERED_WITHIN, Home, Http, Printed, Running, TOOLS, foreign, lines_of};
+use crate::program::{Home, Http, Printed, TOOLS, foreign, until};
 
 /// The eras, as the Inspector names them, and the version that each ends up with.
 const ERAS: [(&str, &str); 2] = [("legacy", "2025-11-25"), ("modern", "2026-07-28")];
@@ -377,19 +377,13 @@ impl Inspector<'_> {
 
     /// A call that waits for a person, and the person.
     fn answered(&self, tool: &str, arguments: &Value, answer: &str) -> Printed {
-        let mut watch = self.home.command(&["--json", "approvals", "watch"]);
-        let mut watch = Running(watch.stdout(Stdio::piped()).spawn().unwrap());
-        let told = lines_of(watch.0.stdout.take().unwrap());
+        let (_watch, told) = self.home.watch(&["--json"]);
         std::thread::scope(|scope| {
             let call = scope.spawn(|| self.call(tool, arguments));
-            let is_pending = |line: &Value| line["status"] == "pending";
-            let id = std::iter::from_fn(|| told.recv_timeout(ANSWERED_WITHIN).ok())
-                .map(|line| serde_json::from_str::<Value>(&line).unwrap())
-                .find(is_pending)
-                .map(|line| line["request"]["id"].as_str().unwrap().to_owned());
-            if let Some(id) = id {
-                self.home.run(&["approvals", answer, &id, "--reason", "INC-42"]).good();
-            }
+            let line = until(&told, "\"pending\"").pop().unwrap();
+            let waits: Value = serde_json::from_str(&line).unwrap();
+            let id = waits["request"]["id"].as_str().unwrap();
+            self.home.run(&["approvals", answer, id, "--reason", "INC-42"]).good();
             call.join().unwrap()
         })
     }

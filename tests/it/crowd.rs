@@ -2,15 +2,13 @@
 //! once, one that watches, and a client that waits to hear of the end.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
-use std::sync::mpsc::Receiver;
 
 use expect_test::expect;
 use serde_json::{Value, json};
 use toolgate_tests::grants;
 
 use crate::console::{SERVE, call, id_in};
-use crate::program::{ANSWERED_WITHIN, Home, Http, Pipe, Running, lines_of, terminate};
+use crate::program::{Home, Http, Pipe, terminate, until};
 
 /// Servers on one folder.
 const SERVERS: usize = 3;
@@ -135,31 +133,14 @@ fn invariant_08_of_a_yes_and_a_no_in_many_processes_the_first_counts() {
 }
 
 /// Lines up to the one that holds a word.
-fn until(lines: &Receiver<String>, word: &str) -> Vec<String> {
-    let mut heard = Vec::new();
-    loop {
-        heard.push(lines.recv_timeout(ANSWERED_WITHIN).unwrap_or_else(|_| panic!("{heard:?}")));
-        if heard.last().unwrap().contains(word) {
-            return heard;
-        }
-    }
-}
-
 #[cfg(unix)]
 #[test]
 fn a_watcher_is_told_of_every_request_and_of_its_end() {
     let home = furnished("");
     let http = Http::start(&home, &SERVE);
     let before = id_in(&ask(&http, "suite"));
-    let watch = |arguments: &[&str]| {
-        let mut command = home.command(&[arguments, &["approvals", "watch"]].concat());
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut child = Running(child);
-        let lines = lines_of(child.0.stdout.take().unwrap());
-        (child, lines)
-    };
-    let (mut for_people, shown) = watch(&[]);
-    let (mut for_programs, told) = watch(&["--json"]);
+    let (mut for_people, shown) = home.watch(&[]);
+    let (mut for_programs, told) = home.watch(&["--json"]);
     // What waited before is told first; what comes meanwhile as it comes.
     let mut seen = until(&shown, "pending");
     until(&told, &before);

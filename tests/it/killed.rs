@@ -150,10 +150,9 @@ async fn child() {
 /// Refusals, 10 ms apart, after which no success is expected any more.
 const REFUSALS_MAX: u32 = 2_000;
 
-/// Anything but an error or a refusal with its reason is none of what a child may say.
-fn refused(said: &str) {
-    assert!(said.starts_with("other Err") || said.starts_with("other Ok(Denied"), "{said}");
-    eprintln!("{said}");
+/// The request that a child says it holds.
+fn asked(said: &str) -> Option<ApprovalId> {
+    said.strip_prefix("asks ").map(|id| id.parse().unwrap())
 }
 
 /// A child that runs.
@@ -188,33 +187,37 @@ impl Server {
         }
     }
 
-    /// The request that it holds, once it could plan one: right after a change it may not yet.
-    fn asks(&mut self) -> ApprovalId {
+    /// What it says next that is no refusal. What a change that is under way or a busy disk refuses is
+    /// asked for anew; anything but an error or a refusal with its reason is returned.
+    fn says(&mut self) -> String {
         for _ in 0..REFUSALS_MAX {
             let said = self.next();
-            if let Some(id) = said.strip_prefix("asks ") {
-                return id.parse().unwrap();
+            if !said.starts_with("other Err") && !said.starts_with("other Ok(Denied") {
+                return said;
             }
-            refused(&said);
+            eprintln!("{said}");
         }
-        panic!("it never could plan one");
+        panic!("it is refused for ever");
+    }
+
+    /// The request that it holds.
+    fn asks(&mut self) -> ApprovalId {
+        let said = self.says();
+        asked(&said).unwrap_or_else(|| panic!("{said}"))
     }
 
     /// Approves what it asks for until it says so, and gives the request that led there, where it
-    /// could be asked for. What a busy disk or a rollout refuses is asked for anew.
+    /// could be asked for.
     fn approved_until(&mut self, expected: &str, operator: &Operator) -> Option<ApprovalId> {
         let mut last = None;
         for _ in 0..REFUSALS_MAX {
-            let said = self.next();
-            if let Some(id) = said.strip_prefix("asks ") {
-                let id: ApprovalId = id.parse().unwrap();
-                operator.approve(&id, "eve");
-                last = Some(id);
-            } else if said == expected {
+            let said = self.says();
+            let Some(id) = asked(&said) else {
+                assert_eq!(said, expected);
                 return last;
-            } else {
-                refused(&said);
-            }
+            };
+            operator.approve(&id, "eve");
+            last = Some(id);
         }
         panic!("it was never `{expected}`");
     }

@@ -105,6 +105,15 @@ impl Home {
         ]
     }
 
+    /// Somebody who watches requests for writes, and what they see, until it is dropped.
+    pub(crate) fn watch(&self, options: &[&str]) -> (Running, Receiver<String>) {
+        let mut command = self.command(&[options, &["approvals", "watch"]].concat());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = Running(child);
+        let lines = lines_of(child.0.stdout.take().unwrap());
+        (child, lines)
+    }
+
     /// Runs a command that answers and ends.
     pub(crate) fn run(&self, arguments: &[&str]) -> Printed {
         Printed::of(&self.command(arguments).output().unwrap())
@@ -457,6 +466,17 @@ pub(crate) fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<St
         }
     });
     receive
+}
+
+/// The lines up to the first that holds the word, with it.
+pub(crate) fn until(lines: &Receiver<String>, word: &str) -> Vec<String> {
+    let mut heard = Vec::new();
+    loop {
+        heard.push(lines.recv_timeout(ANSWERED_WITHIN).unwrap_or_else(|_| panic!("{heard:?}")));
+        if heard.last().unwrap().contains(word) {
+            return heard;
+        }
+    }
 }
 
 /// Asks a process to end as an init system does.

@@ -51,7 +51,9 @@ impl Writer for Clusters {
     }
 
     async fn execute(&self, plan: &Plan) -> Result<(), CapabilityError> {
-        let slipped_in = |sent: &Result<Result<(), Failure>, _>| matches!(sent, Ok(Err(failure)) if failure.is_conflict());
+        let slipped_in = |sent: &Result<Result<(), Failure>, _>| {
+            sent.as_ref().is_ok_and(|sent| sent.as_ref().is_err_and(Failure::is_conflict))
+        };
         let sent = repeated(slipped_in, || self.execute_once(plan)).await?;
         sent.map_err(|failure| about(&plan.target).written().explain(failure))
     }
