@@ -9,7 +9,7 @@ use toolgate::domain::name::ApprovalId;
 use toolgate::domain::subject::Subject;
 use toolgate::governance::approval::{ApprovalError, Status};
 use toolgate::governance::audit::Stage;
-use toolgate_tests::{House, Part, grants, line};
+use toolgate_tests::{House, Part, changes, grants, line};
 
 fn config() -> String {
     let grants = grants("plugins/remediation", "namespaces = [\"shop\"]");
@@ -36,8 +36,7 @@ async fn request(house: &House) -> ApprovalId {
 
 /// What went to the cluster to change it: a rehearsal does not.
 fn writes(house: &House) -> usize {
-    let requests = house.cluster("demo").requests();
-    requests.iter().filter(|r| r.method != "GET" && !r.query.contains("dryRun=All")).count()
+    changes(house.cluster("demo")).len()
 }
 
 /// How the request ended, once the host has noticed that it did.

@@ -9,7 +9,7 @@ use expect_test::expect;
 use serde_json::json;
 use toolgate::governance::audit::files::{self, Trust};
 use toolgate::governance::audit::{FILE, Stage};
-use toolgate_tests::{House, Part, grants, line, toolgate};
+use toolgate_tests::{House, Part, changes, grants, line, toolgate};
 
 const READ: &str = "[grants.workloads.kubernetes-read]\nnamespaces = [\"*\"]\n\
     [grants.workloads.kubernetes-events]\nnamespaces = [\"*\"]\n";
@@ -30,10 +30,7 @@ async fn invariant_04_the_intent_of_a_write_is_on_record_before_its_effect() {
         completed output
     "#]]
     .assert_eq(&house.record().text().await);
-    let is_write = |query: &str| !query.contains("dryRun=All");
-    let requests = house.cluster("demo").requests();
-    let writes = requests.iter().filter(|r| r.method != "GET" && is_write(&r.query));
-    assert_eq!(writes.count(), 1);
+    assert_eq!(changes(house.cluster("demo")).len(), 1);
 }
 
 #[tokio::test]

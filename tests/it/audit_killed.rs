@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use toolgate::backend::demo::DemoCluster;
 use toolgate::governance::audit::files::{Trust, parts, verify};
 use toolgate::governance::audit::{AuditLine, Stage};
+use toolgate_tests::{Served, changes};
 
 use crate::program::{ANSWERED_WITHIN, Home, lines_of};
 
@@ -113,12 +114,12 @@ fn no_write_of_the_program_reaches_a_cluster_without_its_intent() {
     let cluster = DemoCluster::builtin().unwrap();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = listener.local_addr().unwrap();
-    runtime.spawn(cluster.clone().serve(listener, std::future::pending()));
-
     let home = Home::new();
-    home.put("kubeconfig", DemoCluster::kubeconfig(address));
+    let serve = || {
+        let served = runtime.block_on(Served::start(&cluster));
+        home.put("kubeconfig", served.kubeconfig());
+        served
+    };
     let grants: String = ["restart", "scale", "rollback", "pause", "delete-pod"]
         .iter()
         .map(|verb| format!("[grants.remediation.kubernetes-{verb}]\nnamespaces = [\"shop\"]\n"))
@@ -133,18 +134,16 @@ fn no_write_of_the_program_reaches_a_cluster_without_its_intent() {
         &["--arg", "deployment_name=checkout"],
     ];
     let call = call.concat();
+    let served = serve();
     let begun = Instant::now();
     home.run(&call).good(); // Compiles, if nobody did.
     let first = Instant::now();
     home.run(&call).good();
     let whole = first.elapsed().min(begun.elapsed());
+    runtime.block_on(served.drain());
 
     let folder = home.path().join("state/audit");
-    let n_writes = || {
-        let is_write = |query: &str| !query.contains("dryRun=All");
-        let requests = cluster.requests();
-        requests.iter().filter(|r| r.method != "GET" && is_write(&r.query)).count()
-    };
+    let n_writes = || changes(&cluster).len();
     let n_intents = || {
         let lines = records(&folder);
         lines.iter().filter(|line| matches!(line.stage, Stage::Intent(_))).count()
@@ -153,6 +152,7 @@ fn no_write_of_the_program_reaches_a_cluster_without_its_intent() {
     let mut random = Random(7);
     for number in 0..PROGRAMS {
         let (writes, intents) = (n_writes(), n_intents());
+        let served = serve();
         let mut child = home.command(&call).stdout(Stdio::piped()).spawn().unwrap();
         // The last part of its life is where it writes.
         let part = u64::from(number + 1).saturating_mul(90) / u64::from(PROGRAMS) + 10;
@@ -161,6 +161,7 @@ fn no_write_of_the_program_reaches_a_cluster_without_its_intent() {
         let _ = lines.recv_timeout(life);
         child.kill().unwrap();
         child.wait().unwrap();
+        runtime.block_on(served.drain());
         let (wrote, intended) = (n_writes() - writes, n_intents() - intents);
         assert!(wrote <= intended, "{wrote} writes with {intended} intents");
         assert!(intended <= 1);

@@ -21,7 +21,7 @@ use toolgate::gateway::{
 use toolgate::governance::approval::{Answers, Status};
 use toolgate::governance::audit::Stage;
 use toolgate::transport::{REREAD_EVERY, TransportError, serve_io};
-use toolgate_tests::{House, grants, line};
+use toolgate_tests::{House, changes, grants, line};
 
 use crate::program::unfenced;
 
@@ -58,8 +58,7 @@ impl Fixture {
 
     /// What went to the cluster to change it: a rehearsal does not.
     pub(crate) fn writes(&self) -> usize {
-        let requests = self.house.cluster("demo").requests();
-        requests.iter().filter(|r| r.method != "GET" && !r.query.contains("dryRun=All")).count()
+        changes(self.house.cluster("demo")).len()
     }
 
     pub(crate) fn pending(&self) -> Vec<ApprovalId> {

@@ -26,7 +26,7 @@ use toolgate::effects::{Effects, Parts};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
 use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate::governance::policy::{Approvals, Policy};
-use toolgate_tests::{House, Operator, ample_budget, grants, shown};
+use toolgate_tests::{House, Operator, ample_budget, changes, grants, shown};
 
 use crate::program::ANSWERED_WITHIN;
 
@@ -78,11 +78,11 @@ async fn outcome(house: &House) -> Result<Value, String> {
     tokio::time::timeout(ANSWERED_WITHIN, look).await.expect("something comes of it")
 }
 
-/// The restarts that reached the cluster. A plan is one, too, that the server does not carry out.
+/// The restarts that the cluster took. A plan is one, too, that the server does not carry out.
 fn restarts(cluster: &DemoCluster) -> Vec<String> {
-    let written = cluster.requests().into_iter().filter(|request| request.method != "GET");
-    let ours = written.filter(|request| request.body.contains("restartedAt"));
-    ours.filter(|r| !r.query.contains("dryRun=All")).map(|request| request.path).collect()
+    let changes = changes(cluster).into_iter();
+    let ours = changes.filter(|request| request.body.contains("restartedAt"));
+    ours.map(|request| request.path).collect()
 }
 
 fn deployments(house: &House) -> Api<Deployment> {

@@ -10,7 +10,7 @@ use toolgate::domain::call::Outcome;
 use toolgate::domain::write::PLAN_PODS_MAX;
 use toolgate::governance::approval::Status;
 use toolgate::governance::audit::Stage;
-use toolgate_tests::{House, grants, shown};
+use toolgate_tests::{House, changes, grants, shown};
 
 /// Longer than a rollout of the embedded cluster takes.
 const FINISHED_WITHIN: Duration = Duration::from_mins(2);
@@ -48,10 +48,8 @@ async fn call(house: &House, tool: &str, arguments: &Value) -> Value {
 
 /// What went to the cluster to change it.
 fn writes(house: &House) -> Vec<String> {
-    let requests = house.cluster("demo").requests();
-    let is_write = |method: &str, query: &str| method != "GET" && !query.contains("dryRun=All");
-    let written = requests.iter().filter(|request| is_write(&request.method, &request.query));
-    written.map(|request| format!("{} {}", request.method, request.path)).collect()
+    let changes = changes(house.cluster("demo")).into_iter();
+    changes.map(|request| format!("{} {}", request.method, request.path)).collect()
 }
 
 /// A pod of the deployment that is well.

@@ -37,9 +37,11 @@ mod record;
     reason = "shared with the unit tests of the host, which lint it by their own rules"
 )]
 pub mod secrets;
+mod served;
 mod turn;
 
 pub use house::{Builder, House, ample_budget, shown};
 pub use operator::Operator;
 pub use parts::{Part, grants, repository, target_dir, toolgate};
 pub use record::{Record, line};
+pub use served::{Served, changes};

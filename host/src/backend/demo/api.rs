@@ -47,12 +47,13 @@ impl DemoCluster {
         let body = body.map(http_body_util::Collected::to_bytes);
         let query = head.uri.query().unwrap_or_default();
         let content_type = request::content_type(&head.headers);
-        self.shared.record(RecordedRequest {
+        let number = self.shared.record(RecordedRequest {
             method: head.method.to_string(),
             path: head.uri.path().to_owned(),
             query: query.to_owned(),
             content_type: content_type.clone(),
             body: body.as_ref().map(recorded).unwrap_or_default(),
+            status: None,
         });
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
@@ -72,7 +73,9 @@ impl DemoCluster {
             }
             Err(error) => Err(Failure::bad_request(error.to_string())),
         };
-        answer.map_or_else(|failure| refuse(&failure), Reply::into_response)
+        let answer = answer.map_or_else(|failure| refuse(&failure), Reply::into_response);
+        self.shared.answered(number, answer.status().as_u16());
+        answer
     }
 }
 

@@ -98,6 +98,15 @@ pub struct RecordedRequest {
     pub content_type: Option<String>,
     /// The body of a write, up to a bound; empty for reads.
     pub body: String,
+    /// The HTTP status it was answered with; none while it is under way.
+    pub status: Option<u16>,
+}
+
+/// The most recent requests, oldest first.
+#[derive(Default)]
+struct Requests {
+    kept: VecDeque<RecordedRequest>,
+    n_dropped: usize,
 }
 
 /// What all handles, watches and controllers of one cluster share.
@@ -108,7 +117,7 @@ struct Shared {
     clock: Clock,
     scenario: Scenario,
     step_ms: AtomicU64,
-    requests: Mutex<VecDeque<RecordedRequest>>,
+    requests: Mutex<Requests>,
     streams: Arc<Semaphore>,
     /// Workloads that a controller task is at work on.
     busy: Mutex<BTreeSet<Task>>,
@@ -164,7 +173,7 @@ impl DemoCluster {
             clock,
             scenario: loaded.scenario,
             step_ms: AtomicU64::new(0),
-            requests: Mutex::new(VecDeque::new()),
+            requests: Mutex::default(),
             streams: Arc::new(Semaphore::new(watch::STREAMS_MAX)),
             busy: Mutex::new(BTreeSet::new()),
             watched: Mutex::new(BTreeSet::new()),
@@ -210,7 +219,7 @@ impl DemoCluster {
 
     /// The most recent requests, oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        lock(&self.shared.requests).iter().cloned().collect()
+        lock(&self.shared.requests).kept.iter().cloned().collect()
     }
 }
 
@@ -224,12 +233,23 @@ impl Shared {
         lock(&self.store)
     }
 
-    fn record(&self, request: RecordedRequest) {
+    /// Gives the request's number, by which its answer is told.
+    fn record(&self, request: RecordedRequest) -> usize {
         let mut requests = lock(&self.requests);
-        if requests.len() >= REQUESTS_MAX {
-            requests.pop_front();
+        if requests.kept.len() >= REQUESTS_MAX {
+            requests.kept.pop_front();
+            requests.n_dropped += 1;
         }
-        requests.push_back(request);
+        requests.kept.push_back(request);
+        requests.n_dropped + requests.kept.len() - 1
+    }
+
+    fn answered(&self, number: usize, status: u16) {
+        let mut requests = lock(&self.requests);
+        let place = number.checked_sub(requests.n_dropped);
+        if let Some(request) = place.and_then(|place| requests.kept.get_mut(place)) {
+            request.status = Some(status);
+        }
     }
 
     /// Sets a controller on whatever a change of `object` concerns. The caller holds the store, so
