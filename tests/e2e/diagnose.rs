@@ -195,7 +195,11 @@ async fn house(space: &Space) -> House {
 
 /// What is said, as text and as data.
 async fn diagnosis(house: &House, space: &Space, name: &str) -> (String, Value) {
-    let of = json!({"namespace": space.name, "name": name});
+    diagnosis_of(house, space, "deployment", name).await
+}
+
+async fn diagnosis_of(house: &House, space: &Space, kind: &str, name: &str) -> (String, Value) {
+    let of = json!({"namespace": space.name, "kind": kind, "name": name});
     let outcome = house.call("alice", "diagnose_workload", of).await;
     let Ok(Outcome::Output(output)) = outcome else { panic!("{name}: {outcome:?}") };
     (output.text.clone(), output.structured.expect("an object"))
@@ -306,6 +310,17 @@ async fn a_bad_rollout_is_named_with_its_revision() {
             "rollback_deployment",
         ],
     );
+
+    // Whoever asks about the pod learns of the revision, too.
+    let pods = space.pods("app=till").await;
+    let crashing = pods.iter().find(|pod| {
+        let status = serde_json::to_value(&pod.status).unwrap();
+        waits_for(&status, "CrashLoopBackOff")
+    });
+    let pod = crashing.and_then(|pod| pod.metadata.name.as_deref()).expect("one waits to be run");
+    let (text, said) = diagnosis_of(&house, &space, "pod", pod).await;
+    assert_eq!(causes(&said), ["crash_after_deploy"], "{text}");
+    tells(pod, &text, &["container `main` crashes since revision 2 (", "[revision 2, "]);
 
     let is_stuck = |deployment: &Value| {
         condition(&deployment["status"], "Progressing")["reason"] == "ProgressDeadlineExceeded"

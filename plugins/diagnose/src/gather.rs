@@ -32,8 +32,11 @@ pub(crate) fn gather(
     let (spec, labels) = (template.at("spec").clone(), template.at("metadata.labels").clone());
     let asked = Asked { cluster, kind, namespace, name };
     let mut gaps = Vec::new();
-    let (rollout, history) = asked.rollout(&mut gaps);
+    let (rollout, mut history) = asked.rollout(&mut gaps);
     let mut pods = asked.pods(&object, &mut gaps);
+    if let (Kind::Pod, Some(pod)) = (kind, pods.first()) {
+        history = asked.history_of(pod, &mut gaps);
+    }
     // Those that do not work first: they are what is looked at closely.
     pods.sort_by_key(works);
     let leaving = asked.leaving(&pods);
@@ -104,6 +107,21 @@ impl Asked<'_> {
         let history = kubernetes_read::rollout_history(cluster, kind, namespace, name)
             .map_err(|error| note(gaps, "revisions", error));
         (rollout.ok(), history.unwrap_or_default())
+    }
+
+    /// The revisions of what made a pod, so that a pod that is asked about by its name is seen as one
+    /// of a rollout.
+    fn history_of(&self, pod: &Pod, gaps: &mut Gaps) -> Vec<kubernetes_read::Revision> {
+        let Some((kind, name)) = made_by(pod) else { return Vec::new() };
+        match kubernetes_read::rollout_history(self.cluster, kind, self.namespace, name) {
+            Ok(history) => history,
+            // Of a replica set without a deployment.
+            Err(Error::NotFound(_)) => Vec::new(),
+            Err(error) => {
+                note(gaps, "revisions", error);
+                Vec::new()
+            }
+        }
     }
 
     fn pods(&self, object: &Value, gaps: &mut Gaps) -> Vec<Pod> {
@@ -282,6 +300,22 @@ fn run_of_interest(container: &Container) -> Option<bool> {
     (running_s(container).is_some() && !container.ready).then_some(false)
 }
 
+/// The workload that a pod is of, where it is one that keeps revisions. A deployment calls its replica
+/// sets by its own name and the hash that their pods have as a label.
+fn made_by(pod: &Pod) -> Option<(WorkloadKind, &str)> {
+    let owner = pod.owner.as_ref()?;
+    match owner.kind.as_str() {
+        "StatefulSet" => Some((WorkloadKind::StatefulSet, &owner.name)),
+        "DaemonSet" => Some((WorkloadKind::DaemonSet, &owner.name)),
+        "ReplicaSet" => {
+            let hash = pod.labels.iter().find(|label| label.key == "pod-template-hash")?;
+            let name = owner.name.strip_suffix(&hash.value)?.strip_suffix('-')?;
+            Some((WorkloadKind::Deployment, name))
+        }
+        _ => None,
+    }
+}
+
 /// A label selector as text.
 pub(crate) fn selector(selector: &Value) -> String {
     let mut parts: Vec<String> = selector
@@ -306,7 +340,35 @@ pub(crate) fn selector(selector: &Value) -> String {
 mod tests {
     use toolgate_sdk::serde_json::json;
 
+    use toolgate_sdk::kubernetes_read::Owner;
+    use toolgate_sdk::types::Label;
+
     use super::*;
+    use crate::sample;
+
+    /// What made a pod whose owner and hash are these.
+    fn maker(kind: &str, name: &str, hash: Option<&str>) -> Option<(WorkloadKind, String)> {
+        let mut pod = sample::pod("web-a", 60);
+        pod.owner = Some(Owner { kind: kind.to_owned(), name: name.to_owned() });
+        let label =
+            |hash: &str| Label { key: "pod-template-hash".to_owned(), value: hash.to_owned() };
+        pod.labels.extend(hash.map(label));
+        made_by(&pod).map(|(kind, name)| (kind, name.to_owned()))
+    }
+
+    #[test]
+    fn finds_what_keeps_the_revisions_of_a_pod() {
+        let of = |kind, name: &str| Some((kind, name.to_owned()));
+        let hash = Some("5d8c9f7b6");
+        let web = of(WorkloadKind::Deployment, "web-front");
+        assert_eq!(maker("ReplicaSet", "web-front-5d8c9f7b6", hash), web);
+        assert_eq!(maker("StatefulSet", "db", None), of(WorkloadKind::StatefulSet, "db"));
+        assert_eq!(maker("DaemonSet", "agent", None), of(WorkloadKind::DaemonSet, "agent"));
+        // None that a deployment made.
+        assert_eq!(maker("ReplicaSet", "web-front", hash), None);
+        assert_eq!(maker("ReplicaSet", "web-front-5d8c9f7b6", None), None);
+        assert_eq!(maker("Job", "nightly-1", None), None);
+    }
 
     #[test]
     fn writes_selectors_as_text() {
