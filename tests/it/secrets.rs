@@ -192,7 +192,9 @@ fn ask(session: &mut Pipe, n_lines: usize) -> String {
     let mut texts = String::new();
     let mut call = |session: &mut Pipe, tool: &str, arguments: Value| {
         let result = session.call(tool, arguments);
-        texts.push_str(result["content"][0]["text"].as_str().unwrap_or_default());
+        let text = result["content"][0]["text"].as_str().unwrap_or_default();
+        assert_ne!(result["isError"], true, "{tool}: {text}");
+        texts.push_str(text);
         texts.push('\n');
     };
     for hundred in 0..=n_lines / LINES_AT_ONCE {
@@ -206,7 +208,7 @@ fn ask(session: &mut Pipe, n_lines: usize) -> String {
     let mut tail = pod.clone();
     tail["tail_lines"] = json!(400);
     call(session, "get_pod_logs", tail);
-    for tool in ["describe_pod", "get_pod_status"] {
+    for tool in ["describe_pod", "get_pod_status", "explain_network_policies"] {
         call(session, tool, pod.clone());
     }
     for tool in [
@@ -217,7 +219,6 @@ fn ask(session: &mut Pipe, n_lines: usize) -> String {
         "find_recent_changes",
         "list_ingresses",
         "check_services",
-        "explain_network_policies",
         "list_quotas",
         "list_autoscalers",
     ] {
@@ -226,7 +227,7 @@ fn ask(session: &mut Pipe, n_lines: usize) -> String {
     let mut many = shop.clone();
     many["limit"] = json!(200);
     call(session, "get_recent_events", many);
-    for kind in ["configmaps", "secrets", "deployments", "pods", "events", "replicasets"] {
+    for kind in ["configmaps", "secrets", "deployments", "pods", "replicasets"] {
         call(session, "list_resources", json!({"namespace": "shop", "kind": kind}));
     }
     for (kind, name) in [
@@ -235,13 +236,13 @@ fn ask(session: &mut Pipe, n_lines: usize) -> String {
         ("secret", "sh.helm.release.v1.shop.v1"),
         ("deployment", "planted"),
         ("pod", POD),
-        ("secret", "no-such"),
     ] {
         call(session, "get_resource", json!({"namespace": "shop", "kind": kind, "name": name}));
     }
-    call(session, "rollout_status", json!({"namespace": "shop", "deployment": "planted"}));
-    call(session, "get_workload_logs", json!({"namespace": "shop", "deployment": "planted"}));
-    call(session, "diagnose_workload", json!({"namespace": "shop", "deployment": "planted"}));
+    call(session, "rollout_status", json!({"namespace": "shop", "name": "planted"}));
+    call(session, "get_workload_logs", json!({"namespace": "shop", "workload": "planted"}));
+    call(session, "diagnose_workload", json!({"namespace": "shop", "name": "planted"}));
+    call(session, "diagnose_workload", json!({"namespace": "shop", "name": POD, "kind": "pod"}));
     for uri in ["logs", "events", ""] {
         let uri = format!("k8s://demo/namespaces/shop/pods/{POD}/{uri}");
         session.request("resources/read", json!({"uri": uri.trim_end_matches('/')}));
@@ -249,6 +250,19 @@ fn ask(session: &mut Pipe, n_lines: usize) -> String {
     // A plan of what is full of secrets, for the console and for the files of the approval.
     let restart = json!({"namespace": "shop", "deployment_name": "planted"});
     call(session, "restart_deployment", restart);
+    // What is refused says why.
+    for (tool, kind, name) in
+        [("list_resources", "events", None), ("get_resource", "secret", Some("no-such"))]
+    {
+        let mut arguments = json!({"namespace": "shop", "kind": kind});
+        arguments
+            .as_object_mut()
+            .unwrap()
+            .extend(name.map(|name| ("name".to_owned(), name.into())));
+        let result = session.call(tool, arguments);
+        assert_eq!(result["isError"], true, "{result}");
+        texts.push_str(result["content"][0]["text"].as_str().unwrap());
+    }
     texts
 }
 
