@@ -335,6 +335,7 @@ fn recorded(
         to_file,
         stream,
         webhooks: _, // They are the copies.
+        deadline,
         file_bytes_max,
         keep_files,
         checkpoints,
@@ -347,6 +348,7 @@ fn recorded(
             AuditArguments::Request => Arguments::Request,
             AuditArguments::Full => Arguments::Full,
         },
+        deadline,
         rotation: Rotation { file_bytes_max, keep_files },
         places: Places {
             file: to_file,

@@ -21,9 +21,8 @@ use toolgate::domain::name::ApprovalId;
 use toolgate::domain::write::{Plan, Verb, WriteTarget};
 use toolgate::effects::{Effects, Parts, Requests};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
-use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate::governance::policy::{Approvals, Policy};
-use toolgate_tests::{Operator, ample_budget};
+use toolgate_tests::{Operator, ample_budget, patient_log};
 
 use crate::desk::{plan, request};
 use crate::program::ANSWERED_WITHIN;
@@ -74,7 +73,7 @@ impl Replica {
         let clusters =
             Clusters::new(connections.into(), &BTreeMap::new(), Arc::clone(&clock)).unwrap();
         let audit = state.join(format!("audit-{name}"));
-        let audit = AuditLog::open(&audit, name, Arguments::Full, Arc::clone(&clock)).unwrap();
+        let audit = patient_log(&audit, name, &clock);
         let desk = Desk::open(&state.join("approvals"), name.to_owned(), Arc::clone(&clock));
         let effects = Arc::new(Effects::new(Parts {
             writer,

@@ -19,9 +19,9 @@ use toolgate::domain::mode::Mode;
 use toolgate::domain::name::ApprovalId;
 use toolgate::effects::{Effects, Parts, Requests};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
-use toolgate::governance::audit::{Arguments, AuditLine, AuditLog, FILE, Stage};
+use toolgate::governance::audit::{AuditLine, FILE, Stage};
 use toolgate::governance::policy::{Approvals, Policy};
-use toolgate_tests::{Operator, Served, ample_budget, changes};
+use toolgate_tests::{Operator, Served, ample_budget, changes, patient_log};
 
 use crate::desk::{Dice, request};
 
@@ -114,7 +114,7 @@ async fn child() {
     let clusters = Clusters::new(connections, &BTreeMap::new(), Arc::clone(&clock)).unwrap();
     let clusters = Arc::new(clusters);
     let audit = state.join("audit");
-    let audit = AuditLog::open(&audit, &instance, Arguments::Full, Arc::clone(&clock)).unwrap();
+    let audit = patient_log(&audit, &instance, &clock);
     let desk = Desk::open(&state.join("approvals"), instance, Arc::clone(&clock)).unwrap();
     let effects = Arc::new(Effects::new(Parts {
         writer: clusters.clone(),

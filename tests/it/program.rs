@@ -12,7 +12,7 @@ use expect_test::Expect;
 use regex::Regex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use toolgate_tests::{Part, target_dir, toolgate};
+use toolgate_tests::{Part, patient, target_dir, toolgate};
 
 /// What comes at all has come by then, also on a machine that is busy.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
@@ -79,7 +79,7 @@ impl Home {
         }
         std::fs::create_dir_all(self.path().join("plugins")).unwrap();
         let config = format!("plugins_dir = \"plugins\"\nstate_dir = \"state\"\n{config}");
-        self.put("toolgate.toml", config);
+        self.put("toolgate.toml", patient(&config));
     }
 
     /// The program with these arguments, and with nothing of our own environment.

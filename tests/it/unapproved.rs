@@ -24,9 +24,8 @@ use toolgate::domain::scope::{Patterns, Scope};
 use toolgate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget};
 use toolgate::effects::{Effects, Parts};
 use toolgate::governance::approval::{ApprovalError, Desk, Status};
-use toolgate::governance::audit::{Arguments, AuditLog};
 use toolgate::governance::policy::{Approvals, Policy};
-use toolgate_tests::{House, Operator, ample_budget, changes, grants, shown};
+use toolgate_tests::{House, Operator, ample_budget, changes, grants, patient_log, shown};
 
 use crate::program::ANSWERED_WITHIN;
 
@@ -265,7 +264,7 @@ impl Room {
         let folder = state.path().join("approvals");
         let operator = Operator::with_clock(&folder, Arc::clone(&clock));
         let audit = state.path().join("audit");
-        let audit = AuditLog::open(&audit, "suite", Arguments::Full, Arc::clone(&clock)).unwrap();
+        let audit = patient_log(&audit, "suite", &clock);
         let effects = Arc::new(Effects::new(Parts {
             writer,
             kubernetes: clusters,

@@ -21,6 +21,7 @@ use toolgate::wiring::{self, APPROVALS_DIR, AUDIT_DIR, WiringError};
 
 use crate::operator::Operator;
 use crate::parts::{self, Part};
+use crate::patience::patient;
 use crate::record::Record;
 use crate::turn::Turn;
 
@@ -135,7 +136,8 @@ impl Builder {
             quoted(&self.cache_dir),
             self.text
         );
-        let config = Config::parse(&text, dirs.path()).unwrap_or_else(|error| panic!("{error}"));
+        let config =
+            Config::parse(&patient(&text), dirs.path()).unwrap_or_else(|error| panic!("{error}"));
         let inner = wiring::build(config, self.compiler).await?;
         Ok(House { inner, state_dir, _dirs: dirs, _turn: turn })
     }

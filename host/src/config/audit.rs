@@ -1,7 +1,9 @@
 //! `[audit]`
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::time::Duration;
 
 use super::document::{Document, KeyPath, list_words};
 use super::environment::Environment;
@@ -11,6 +13,13 @@ use super::raw::RawAudit;
 use super::validate::place;
 use super::{Audit, AuditArguments, AuditStream};
 use crate::domain::name::WebhookName;
+
+/// How long a call waits for its record. A disk that is well takes a thousandth of that, and a caller
+/// who waits learns soon that nothing runs.
+const DEADLINE_MS: u64 = 1_000;
+
+/// Less refuses calls whenever the disk is busy; more, and callers give up by themselves.
+const DEADLINE_MS_BOUNDS: RangeInclusive<i64> = 100..=60_000;
 
 /// A file of the log: some 100,000 records.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -28,8 +37,11 @@ pub(super) fn validate(
     reach: (&Path, &Environment),
     document: &mut Document<'_>,
 ) -> Audit {
-    let RawAudit { arguments, sinks, file_bytes_max, keep_files, checkpoints } = raw;
+    let RawAudit { arguments, sinks, deadline_ms, file_bytes_max, keep_files, checkpoints } = raw;
     let Places { to_file, stream, webhooks } = places(sinks.as_deref(), webhooks, path, document);
+    let deadline_ms = deadline_ms
+        .and_then(|value| bounded(value, DEADLINE_MS_BOUNDS, &path.key("deadline_ms"), document))
+        .unwrap_or(DEADLINE_MS);
     let bounds = FILE_BYTES_MAX_MIN..=FILE_BYTES_MAX_MAX;
     let file_bytes_max = file_bytes_max
         .and_then(|value| bounded(value, bounds, &path.key("file_bytes_max"), document))
@@ -44,6 +56,7 @@ pub(super) fn validate(
         to_file,
         stream,
         webhooks,
+        deadline: Duration::from_millis(deadline_ms),
         file_bytes_max,
         keep_files,
         checkpoints,

@@ -156,6 +156,8 @@ pub struct Audit {
     pub stream: Option<AuditStream>,
     /// The webhooks that get copies.
     pub webhooks: BTreeSet<WebhookName>,
+    /// How long a call waits for its record before it is refused.
+    pub deadline: Duration,
     /// How long a file becomes before the next one is begun.
     pub file_bytes_max: u64,
     /// How many full files are kept; all, where nothing is said.

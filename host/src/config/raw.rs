@@ -107,6 +107,7 @@ pub(super) struct RawApprovals {
 pub(super) struct RawAudit {
     pub(super) arguments: Option<String>,
     pub(super) sinks: Option<Vec<String>>,
+    pub(super) deadline_ms: Option<i64>,
     pub(super) file_bytes_max: Option<i64>,
     pub(super) keep_files: Option<i64>,
     pub(super) checkpoints: Option<String>,

@@ -11,6 +11,7 @@ use toolgate::capability::Clock;
 use toolgate::governance::audit::{
     ApprovalRecord, Arguments, AuditLog, Places, Rotation, Settings, Stage, TargetRecord,
 };
+use toolgate_tests::PATIENCE;
 
 /// Writes at once: some wait for the disk while others are recorded.
 const TASKS: usize = 4;
@@ -34,6 +35,7 @@ async fn write_on(folder: &Path, instance: &str) -> Result<(), String> {
         folder: folder.to_owned(),
         instance: instance.to_owned(),
         arguments: Arguments::Request,
+        deadline: PATIENCE,
         rotation: Rotation { file_bytes_max: FILE_BYTES_MAX, keep_files: None },
         places: Places { file: true, stream: None },
         copies: Vec::new(),

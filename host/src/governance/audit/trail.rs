@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use super::key::{self, PublicKey, Signer};
 use super::ledger::{self, Ledger, Rotation};
 use super::record::{AuditLine, CallRecord, Decision, OutcomeRecord, Stage};
 use super::sink::{Copies, Sink};
-use super::writer::{AuditError, LISTENER_RECORDS_MAX, Writer};
+use super::writer::{AuditError, DEADLINE, LISTENER_RECORDS_MAX, Writer};
 use crate::capability::{CapabilityError, Clock, Journal};
 use crate::domain::call::{Call, CapabilityUse, Outcome, Provenance, Unfinished};
 use crate::domain::decision::Refusal;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub instance: String,
     /// How much of the arguments is recorded.
     pub arguments: Arguments,
+    /// How long a call waits for its record before it is refused.
+    pub deadline: Duration,
     /// How files follow each other.
     pub rotation: Rotation,
     /// Where records go.
@@ -87,6 +90,7 @@ impl AuditLog {
             folder: folder.to_owned(),
             instance: instance.to_owned(),
             arguments,
+            deadline: DEADLINE,
             rotation: Rotation::default(),
             places: Places { file: true, stream: None },
             copies: Vec::new(),
@@ -148,7 +152,8 @@ impl AuditLog {
                 health: health.clone(),
             })?;
             let (clock, checkpoints) = (settings.clock, settings.checkpoints);
-            Writer::start(ledger, disk, clock, health.clone(), told, checkpoints)
+            let (health, deadline) = (health.clone(), settings.deadline);
+            Writer::start(ledger, disk, clock, health, told, checkpoints, deadline)
         })();
         Ok(Self { writer: writer.map_err(failed)?, recorder, key, health })
     }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 
 use super::super::disk::{Disk, LogFile};
-use super::super::{AuditError, AuditLog, FILE, Part, Rotation, Sink, Stage};
+use super::super::writer::DEADLINE;
+use super::super::{AuditError, AuditLog, FILE, Part, Rotation, Settings, Sink, Stage};
 use super::{found, settings, verified};
 
 /// What goes wrong.
@@ -139,7 +140,9 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(3);
 
 fn open(folder: &std::path::Path) -> (AuditLog, Arc<Shared>) {
     let shared = Arc::new(Shared::default());
-    let (settings, handle) = (settings(folder, Rotation::default()), Arc::clone(&shared));
+    // As shipped.
+    let settings = Settings { deadline: DEADLINE, ..settings(folder, Rotation::default()) };
+    let handle = Arc::clone(&shared);
     let log = AuditLog::on(settings, move |real| Arc::new(Faulty { real, shared: handle }));
     (log.unwrap(), shared)
 }

@@ -5,6 +5,7 @@ mod tampering;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 
@@ -17,6 +18,7 @@ fn settings(folder: &Path, rotation: Rotation) -> Settings {
         folder: folder.to_owned(),
         instance: "0123456789abcdef".to_owned(),
         arguments: Arguments::Full,
+        deadline: Duration::from_mins(1), // A busy disk is no matter here.,
         rotation,
         places: Places { file: true, stream: None },
         copies: Vec::new(),
