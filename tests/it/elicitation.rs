@@ -4,25 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use expect_test::expect;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines};
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::task::JoinHandle;
-use toolgate::confirm::OwnRequests;
-use toolgate::domain::call::{Call, Outcome, Unfinished};
-use toolgate::domain::name::{ApprovalId, ToolName};
+use toolgate::domain::name::ApprovalId;
 use toolgate::domain::principal::Principal;
-use toolgate::gateway::{
-    CallContext, CallError, Gateway, PromptListing, ResourceListing, ToolListing, Tools,
-};
-use toolgate::governance::approval::{Answers, Status};
+use toolgate::gateway::Tools;
+use toolgate::governance::approval::Status;
 use toolgate::governance::audit::Stage;
 use toolgate::transport::{REREAD_EVERY, TransportError, serve_io};
 use toolgate_tests::{House, changes, grants, line};
 
+use crate::later::Later;
 use crate::program::unfenced;
 
 /// Longer than anything here takes.
@@ -532,61 +528,13 @@ async fn without_a_session_what_is_missing_is_asked_for_again() {
     assert_eq!((fixture.writes(), fixture.pending().len()), (0, 0));
 }
 
-/// A house for whose callers' requests it is later than for itself.
-struct Later(Arc<Gateway>, OwnRequests);
-
-#[async_trait]
-impl Tools for Later {
-    fn list(&self, principal: &Principal) -> Vec<Arc<ToolListing>> {
-        self.0.list(principal)
-    }
-
-    fn tool(&self, name: &ToolName) -> Option<Arc<ToolListing>> {
-        self.0.tool(name)
-    }
-
-    fn prompts(&self, principal: &Principal) -> Vec<Arc<PromptListing>> {
-        self.0.prompts(principal)
-    }
-
-    fn resources(&self, principal: &Principal) -> Vec<Arc<ResourceListing>> {
-        self.0.resources(principal)
-    }
-
-    async fn call(&self, call: Call, context: CallContext) -> Result<Outcome, CallError> {
-        self.0.call(call, context).await
-    }
-
-    async fn call_noting(
-        &self,
-        call: Call,
-        context: CallContext,
-    ) -> Result<(Outcome, Option<Unfinished>), CallError> {
-        self.0.call_noting(call, context).await
-    }
-
-    fn own_requests(&self) -> Option<OwnRequests> {
-        Some(self.1.clone())
-    }
-}
-
 #[tokio::test]
 async fn a_yes_that_comes_too_late_counts_as_none() {
     let fixture = Fixture::new(CONFIRM).await;
-    let minutes = Arc::new(std::sync::atomic::AtomicI64::new(0));
-    let clock = {
-        let minutes = Arc::clone(&minutes);
-        move || {
-            let minutes = minutes.load(std::sync::atomic::Ordering::SeqCst);
-            jiff::Timestamp::now() + jiff::SignedDuration::from_mins(minutes)
-        }
-    };
-    let answers = Answers::open(&fixture.house.approvals_dir(), Arc::new(clock)).unwrap();
-    let own = OwnRequests::new(Arc::new(answers));
-    let tools = Arc::new(Later(fixture.house.gateway().clone(), own));
-    let mut turns = Turns::of(tools, "ada");
+    let later = Later::of(&fixture.house);
+    let mut turns = Turns::of(later.clone(), "ada");
     let state = turns.asked(restart("checkout")).await;
-    minutes.store(11, std::sync::atomic::Ordering::SeqCst);
+    later.by_minutes(11);
     let told = turns.call(restart("checkout"), with(&state, yes())).await;
     expect!["error: the answer is not taken: approval `<id>` is expired already; call the tool without `requestState`"].assert_eq(&tamed(&text(&told)));
     assert_eq!(fixture.writes(), 0);

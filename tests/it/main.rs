@@ -36,6 +36,7 @@ mod faults;
 mod grants;
 mod investigation;
 mod killed;
+mod later;
 mod limits;
 mod logs;
 mod oracle;

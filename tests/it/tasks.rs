@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use toolgate::governance::approval::ApprovalError;
 
 use crate::elicitation::{CONFIRM, Fixture, Turns, restart, state, tamed, text, with};
+use crate::later::Later;
 
 /// Longer than a rollout of the embedded cluster takes.
 const SOON: Duration = Duration::from_mins(1);
@@ -76,6 +77,19 @@ async fn a_task_works_until_its_write_has_rolled_out() {
     assert_eq!(look(&mut turns, &id).await["status"], "completed");
     assert_eq!(fixture.writes(), 1);
     assert!(fixture.pending().is_empty(), "looking asks for nothing");
+}
+
+/// Somebody may be faster than the call that asked.
+#[tokio::test]
+async fn what_is_over_before_its_call_has_ended_is_a_task_all_the_same() {
+    let fixture = Fixture::new("").await;
+    let later = Later::of(&fixture.house);
+    later.by_minutes(11);
+    let mut turns = Turns::with(later, "ada", json!({"extensions": extensions()}));
+    let id = task(&mut turns).await;
+    let seen = look(&mut turns, &id).await;
+    expect![[r#""cancelled" "expired; nothing was changed""#]].assert_eq(&shown(&seen));
+    assert_eq!(fixture.writes(), 0);
 }
 
 #[tokio::test]

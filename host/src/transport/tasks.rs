@@ -78,8 +78,8 @@ enum State {
 }
 
 impl Tasks {
-    /// A task for a request that waits; none where too many are kept already, or where it waits no
-    /// more.
+    /// A task for a request that waited when the tool told of it; none where too many are kept
+    /// already. Where somebody has answered since, the first look tells.
     pub(super) async fn make(
         &self,
         own: &OwnRequests,
@@ -99,7 +99,8 @@ impl Tasks {
             let make = || Arc::new(Kept::new(id, origin, &standing, now));
             Arc::clone(all.entry(id.clone()).or_insert_with(make))
         };
-        let (payload, message) = waiting(&standing)?;
+        let answered = || (TaskPayload::Working, Some("answered; look again".to_owned()));
+        let (payload, message) = waiting(&standing).unwrap_or_else(answered);
         let task = kept.shown(&standing, &payload, message);
         let mut result = CreateTaskResult::new(task);
         result.meta = convert::result_meta(Era::Modern);
