@@ -139,9 +139,16 @@ const EDQUOT: i32 = 122;
 const REFUSED_WITHIN: Duration = Duration::from_secs(3);
 
 fn open(folder: &std::path::Path) -> (AuditLog, Arc<Shared>) {
+    open_with(settings(folder, Rotation::default()))
+}
+
+/// With the deadline that is shipped.
+fn open_as_shipped(folder: &std::path::Path) -> (AuditLog, Arc<Shared>) {
+    open_with(Settings { deadline: DEADLINE, ..settings(folder, Rotation::default()) })
+}
+
+fn open_with(settings: Settings) -> (AuditLog, Arc<Shared>) {
     let shared = Arc::new(Shared::default());
-    // As shipped.
-    let settings = Settings { deadline: DEADLINE, ..settings(folder, Rotation::default()) };
     let handle = Arc::clone(&shared);
     let log = AuditLog::on(settings, move |real| Arc::new(Faulty { real, shared: handle }));
     (log.unwrap(), shared)
@@ -154,6 +161,8 @@ async fn durable(log: &AuditLog, call: &str) -> Result<(), AuditError> {
 /// What the fault makes of reads and of writes, and that both go on once it is mended.
 async fn check(fault: Fault) {
     let folder = tempfile::tempdir().unwrap();
+    let is_stuck = matches!(fault, Fault::StuckSync | Fault::StuckAppend);
+    let open = if is_stuck { open_as_shipped } else { open };
     let (log, disk) = open(folder.path());
     durable(&log, "before").await.unwrap();
     disk.set(Some(fault));
@@ -216,7 +225,7 @@ async fn a_disk_that_does_not_answer_refuses_within_a_second_and_recovers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_does_not_return_holds_up_one_worker_at_most() {
     let folder = tempfile::tempdir().unwrap();
-    let (log, disk) = open(folder.path());
+    let (log, disk) = open_as_shipped(folder.path());
     durable(&log, "before").await.unwrap();
     disk.set(Some(Fault::StuckAppend));
     let held = {
@@ -289,7 +298,7 @@ async fn writes_that_come_together_share_one_fdatasync() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_is_told_beside_the_records_and_so_is_its_end() {
     let folder = tempfile::tempdir().unwrap();
-    let (log, shared) = open(folder.path());
+    let (log, shared) = open_as_shipped(folder.path());
     durable(&log, "c1").await.unwrap();
     let heard = log.ailments();
     assert!(heard.borrow().is_empty(), "all is well");
