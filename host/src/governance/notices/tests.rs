@@ -284,11 +284,16 @@ async fn records_that_came_too_fast_are_told_of() {
     assert_eq!(data["approval"]["request"]["id"], id.as_str());
     assert_eq!(data["console"], format!("http://127.0.0.1:8081/requests/{id}"));
     seen.sort_by_key(|(_, body)| body["data"]["part"].to_string());
+    // Of 1,502 records and those that the log makes of itself, a listener may be 1,024 behind; whether
+    // the last checkpoint is signed by then is the log's affair.
+    let lost = &mut seen[1].1["data"]["n_failures"];
+    assert!((477..=482).contains(&lost.as_u64().unwrap()), "{lost}");
+    *lost = "all but 1,024".into();
     let seen: Vec<_> = seen
         .iter()
         .map(|(topic, body)| format!("{topic} {} {}", body["type"], body["data"]))
         .collect();
     expect![[r#"
         audit "audit.trouble" {"part":"copy webhook:archive","n_failures":3,"why":"it answered 410"}
-        audit "audit.trouble" {"part":"notices","n_failures":479,"why":"records came faster than they could be told of; the log has them"}"#]].assert_eq(&seen.join("\n"));
+        audit "audit.trouble" {"part":"notices","n_failures":"all but 1,024","why":"records came faster than they could be told of; the log has them"}"#]].assert_eq(&seen.join("\n"));
 }
