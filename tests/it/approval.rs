@@ -17,7 +17,7 @@ fn config() -> String {
 }
 
 /// Longer than anything here takes.
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_secs(10);
 
 fn checkout() -> Value {
     json!({"namespace": "shop", "deployment_name": "checkout"})

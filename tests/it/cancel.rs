@@ -15,7 +15,7 @@ use toolgate_tests::{House, shown};
 const OUTCOME_WITHIN: Duration = Duration::from_millis(100);
 
 /// Longer than a test waits for anything that comes at all.
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_secs(5);
 
 /// Bounds that no call of these tests reaches, and one call at a time.
 const ONE_AT_A_TIME: &str = "[limits]\ncpu_ms = 60000\nconcurrency_max = 1\nqueue_max = 1\n";

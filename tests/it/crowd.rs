@@ -132,7 +132,6 @@ fn invariant_08_of_a_yes_and_a_no_in_many_processes_the_first_counts() {
     }
 }
 
-/// Lines up to the one that holds a word.
 #[cfg(unix)]
 #[test]
 fn a_watcher_is_told_of_every_request_and_of_its_end() {

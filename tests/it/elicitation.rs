@@ -22,7 +22,7 @@ use crate::later::Later;
 use crate::program::unfenced;
 
 /// Longer than anything here takes.
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_secs(20);
 
 /// Writes that the caller's client may confirm, with more annotations where a test wants them.
 pub(crate) fn policy(terms: &str) -> String {

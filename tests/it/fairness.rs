@@ -19,13 +19,11 @@ const WINDOWS: usize = 7;
 
 const WINDOW: Duration = Duration::from_millis(600);
 
-/// What the good plugin keeps of its calls per second, at least. On a quiet machine it is all of
-/// them, beside other programs 0.63; without lanes it was 0.04.
-const KEEPS: f64 = 0.4;
+/// What the good plugin keeps of its calls per second.
+const KEEPS: f64 = 0.8;
 
-/// How many times as long its slow calls may take. Quiet, it is once; beside others 3.7 times; with
-/// lanes that do not yield, nine times.
-const SLOWER: f64 = 6.0;
+/// How many times as long its slow calls may take.
+const SLOWER: f64 = 1.5;
 
 #[derive(Debug, Clone, Copy)]
 struct Window {

@@ -14,7 +14,7 @@ use toolgate_tests::{House, Part, generate, repository, shown};
 const LIMITS: &str = "[limits]\ncpu_ms = 500\n";
 
 /// Every hostile call has come to its end by then, also on a machine that is busy.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 async fn check(source: &str, arguments: Value, expected: Expect) {
     check_part(Part::find(source), arguments, expected).await;

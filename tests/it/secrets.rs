@@ -251,14 +251,9 @@ fn ask(session: &mut Pipe, n_lines: usize) -> String {
     let restart = json!({"namespace": "shop", "deployment_name": "planted"});
     call(session, "restart_deployment", restart);
     // What is refused says why.
-    for (tool, kind, name) in
-        [("list_resources", "events", None), ("get_resource", "secret", Some("no-such"))]
-    {
-        let mut arguments = json!({"namespace": "shop", "kind": kind});
-        arguments
-            .as_object_mut()
-            .unwrap()
-            .extend(name.map(|name| ("name".to_owned(), name.into())));
+    let nothing = json!({"namespace": "shop", "kind": "secret", "name": "no-such"});
+    let elsewhere = json!({"namespace": "shop", "kind": "events"});
+    for (tool, arguments) in [("get_resource", nothing), ("list_resources", elsewhere)] {
         let result = session.call(tool, arguments);
         assert_eq!(result["isError"], true, "{result}");
         texts.push_str(result["content"][0]["text"].as_str().unwrap());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toolgate::capability::Clock;
-use toolgate::governance::audit::{Arguments, AuditLog, Places, Rotation, Settings};
+use toolgate::governance::audit::{Arguments, AuditLog, Settings};
 
 /// How long a call waits for its record: other programs may keep the disk busy for longer than an
 /// operator wants to wait.
@@ -25,16 +25,6 @@ pub fn patient(config: &str) -> String {
 /// A log that has as much.
 #[must_use]
 pub fn patient_log(folder: &Path, instance: &str, clock: &Arc<dyn Clock>) -> AuditLog {
-    let settings = Settings {
-        folder: folder.to_owned(),
-        instance: instance.to_owned(),
-        arguments: Arguments::Full,
-        deadline: PATIENCE,
-        rotation: Rotation::default(),
-        places: Places { file: true, stream: None },
-        copies: Vec::new(),
-        checkpoints: None,
-        clock: Arc::clone(clock),
-    };
-    AuditLog::with(settings).unwrap()
+    let usual = Settings::usual(folder, instance, Arguments::Full, Arc::clone(clock));
+    AuditLog::with(Settings { deadline: PATIENCE, ..usual }).unwrap()
 }

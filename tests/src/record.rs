@@ -8,7 +8,7 @@ use toolgate::governance::audit::{
 };
 
 /// How long the last records of a call may take to be written: they are left, not waited for.
-const SETTLED_WITHIN: Duration = Duration::from_mins(1);
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The audit log of a house.
 #[derive(Debug)]

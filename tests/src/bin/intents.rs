@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use toolgate::capability::Clock;
 use toolgate::governance::audit::{
-    ApprovalRecord, Arguments, AuditLog, Places, Rotation, Settings, Stage, TargetRecord,
+    ApprovalRecord, Arguments, AuditLog, Rotation, Settings, Stage, TargetRecord,
 };
 use toolgate_tests::PATIENCE;
 
@@ -32,15 +32,9 @@ fn main() -> Result<(), String> {
 async fn write_on(folder: &Path, instance: &str) -> Result<(), String> {
     let clock: Arc<dyn Clock> = Arc::new(jiff::Timestamp::now);
     let log = AuditLog::with(Settings {
-        folder: folder.to_owned(),
-        instance: instance.to_owned(),
-        arguments: Arguments::Request,
         deadline: PATIENCE,
         rotation: Rotation { file_bytes_max: FILE_BYTES_MAX, keep_files: None },
-        places: Places { file: true, stream: None },
-        copies: Vec::new(),
-        checkpoints: None,
-        clock,
+        ..Settings::usual(folder, instance, Arguments::Request, clock)
     });
     let log = log.map_err(|error| error.to_string())?;
     let tasks = (0..TASKS).map(|task| {

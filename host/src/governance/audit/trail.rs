@@ -65,6 +65,28 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
 }
 
+impl Settings {
+    /// A file alone, and everything else as it is where an operator says nothing.
+    pub fn usual(
+        folder: &Path,
+        instance: &str,
+        arguments: Arguments,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            instance: instance.to_owned(),
+            arguments,
+            deadline: DEADLINE,
+            rotation: Rotation::default(),
+            places: Places { file: true, stream: None },
+            copies: Vec::new(),
+            checkpoints: None,
+            clock,
+        }
+    }
+}
+
 /// The log of one process.
 #[derive(Clone)]
 pub struct AuditLog {
@@ -86,17 +108,7 @@ impl AuditLog {
         arguments: Arguments,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AuditError> {
-        Self::with(Settings {
-            folder: folder.to_owned(),
-            instance: instance.to_owned(),
-            arguments,
-            deadline: DEADLINE,
-            rotation: Rotation::default(),
-            places: Places { file: true, stream: None },
-            copies: Vec::new(),
-            checkpoints: None,
-            clock,
-        })
+        Self::with(Settings::usual(folder, instance, arguments, clock))
     }
 
     /// Opens the log.

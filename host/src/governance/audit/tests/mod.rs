@@ -11,20 +11,13 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::files::{Trust, verify};
 use super::verify::Report;
-use super::{Arguments, AuditLog, FILE, Places, Rotation, Settings, Stage};
+use super::{Arguments, AuditLog, FILE, Rotation, Settings, Stage};
 
 fn settings(folder: &Path, rotation: Rotation) -> Settings {
-    Settings {
-        folder: folder.to_owned(),
-        instance: "0123456789abcdef".to_owned(),
-        arguments: Arguments::Full,
-        deadline: Duration::from_mins(1), // A busy disk is no matter here.,
-        rotation,
-        places: Places { file: true, stream: None },
-        copies: Vec::new(),
-        checkpoints: None,
-        clock: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
-    }
+    let clock = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
+    let usual = Settings::usual(folder, "0123456789abcdef", Arguments::Full, clock);
+    // A busy disk is no matter here.
+    Settings { deadline: Duration::from_mins(1), rotation, ..usual }
 }
 
 fn log(folder: &Path) -> AuditLog {
