@@ -50,8 +50,9 @@ fn admitted(house: &House) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures: `cargo xtask test` runs it alone, after the others"]
 async fn a_cancelled_guest_ends_at_once_and_leaves_its_place() {
-    let builder = House::builder().with("guests/slow").config(ONE_AT_A_TIME).alone();
+    let builder = House::builder().with("guests/slow").config(ONE_AT_A_TIME);
     let house = Arc::new(builder.build().await);
     let mut outcomes_ms = Vec::new();
     let mut places_ms = Vec::new();

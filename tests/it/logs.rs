@@ -209,7 +209,7 @@ impl Server {
              [limits]\ndeadline_ms = 290000\n",
             kubeconfig.display()
         );
-        House::builder().with("plugins/logs").config(&config).alone().build().await
+        House::builder().with("plugins/logs").config(&config).build().await
     }
 }
 
@@ -274,6 +274,7 @@ fn rss_bytes() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures: `cargo xtask test` runs it alone, after the others"]
 async fn a_log_of_200_mb_is_tailed_and_searched_in_bounded_memory() {
     let server = Server::start(200 << 20).await;
     let house = server.house().await;

@@ -23,7 +23,6 @@ use crate::operator::Operator;
 use crate::parts::{self, Part};
 use crate::patience::patient;
 use crate::record::Record;
-use crate::turn::Turn;
 
 /// The cluster of a configuration that names none.
 const CLUSTER: &str = "[clusters.demo]\ndemo = true\n";
@@ -46,7 +45,6 @@ pub struct Builder {
     compiler: Compiler,
     cache_dir: PathBuf,
     state_dir: Option<PathBuf>,
-    alone: bool,
 }
 
 /// A house that serves, in folders of its own.
@@ -55,7 +53,6 @@ pub struct House {
     pub inner: wiring::House,
     state_dir: PathBuf,
     _dirs: TempDir,
-    _turn: Turn,
 }
 
 impl Builder {
@@ -102,14 +99,6 @@ impl Builder {
         self
     }
 
-    /// Waits until no other house of this process stands, and lets none stand beside it: for what
-    /// measures time.
-    #[must_use]
-    pub fn alone(mut self) -> Self {
-        self.alone = true;
-        self
-    }
-
     /// Builds it.
     pub async fn build(self) -> House {
         self.try_build().await.unwrap_or_else(|error| panic!("there is no house: {error}"))
@@ -120,7 +109,6 @@ impl Builder {
     /// # Errors
     /// Why there is no house.
     pub async fn try_build(self) -> Result<House, WiringError> {
-        let turn = Turn::take(self.alone).await;
         let dirs = tempfile::tempdir().unwrap();
         let plugins_dir = dirs.path().join("plugins");
         std::fs::create_dir(&plugins_dir).unwrap();
@@ -139,7 +127,7 @@ impl Builder {
         let config =
             Config::parse(&patient(&text), dirs.path()).unwrap_or_else(|error| panic!("{error}"));
         let inner = wiring::build(config, self.compiler).await?;
-        Ok(House { inner, state_dir, _dirs: dirs, _turn: turn })
+        Ok(House { inner, state_dir, _dirs: dirs })
     }
 }
 
@@ -157,7 +145,6 @@ impl House {
             compiler: Compiler::Child(parts::toolgate()),
             cache_dir: parts::target_dir().join("test-cache"),
             state_dir: None,
-            alone: false,
         }
     }
 

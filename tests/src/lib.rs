@@ -39,7 +39,6 @@ mod record;
 )]
 pub mod secrets;
 mod served;
-mod turn;
 
 pub use house::{Builder, House, ample_budget, shown};
 pub use operator::Operator;

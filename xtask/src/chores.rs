@@ -20,6 +20,7 @@ use crate::wasm_target;
 use crate::workspace::{Component, Room, Workspace};
 
 const HOST: &str = "toolgate";
+const TESTS: &str = "toolgate-tests";
 
 pub(crate) fn run(command: Command, rest: &[String]) -> Result<()> {
     match command {
@@ -80,8 +81,9 @@ impl House {
         let without_clients = rest.iter().any(|word| word == "--no-clients");
         let without_browser = rest.iter().any(|word| word == "--no-browser");
         let own = ["--no-clients", "--no-browser"];
-        let rest: Vec<&String> = rest.iter().filter(|word| !own.contains(&word.as_str())).collect();
-        let mut steps = Steps::new(8);
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        let rest: Vec<&str> = rest.into_iter().filter(|word| !own.contains(word)).collect();
+        let mut steps = Steps::new(9);
         self.targets(&mut steps, &self.used_targets(&Room::ALL)?)?;
         for room in Room::ALL {
             self.room(&mut steps, room)?;
@@ -114,12 +116,9 @@ impl House {
         steps.end(&step);
 
         let step = steps.begin("testing the host, the sdk and the whole");
-        let mut cargo = self.cargo(&["test", "-p", HOST, "-p", "xtask"]);
-        for (folder, package) in [("sdk", "toolgate-sdk"), ("tests", "toolgate-tests")] {
-            if self.workspace.has_package(folder) {
-                cargo.args(["-p", package]);
-            }
-        }
+        // The same packages for both commands, so that nothing is built with two sets of features.
+        let packages = ["test", "-p", HOST, "-p", "xtask", "-p", "toolgate-sdk", "-p", TESTS];
+        let mut cargo = self.cargo(&packages);
         match clients {
             Some(clients) => clients.export(&mut cargo),
             None => {
@@ -132,7 +131,14 @@ impl House {
                 cargo.env("TOOLGATE_NO_BROWSER", "1");
             }
         }
-        process::run(cargo.args(rest))?;
+        process::run(cargo.args(&rest))?;
+        steps.end(&step);
+
+        // Whatever ran beside them would be measured too.
+        let step = steps.begin("testing what is measured, one after the other");
+        let mut cargo = self.cargo(&packages);
+        cargo.env("RUST_TEST_THREADS", "1").args(["--test", "it"]);
+        process::run(cargo.args(left_out(&rest)))?;
         steps.end(&step);
         Ok(())
     }
@@ -304,6 +310,17 @@ impl House {
     }
 }
 
+/// What a person told `cargo test`, and that it is to run the tests that it leaves out otherwise:
+/// those that measure.
+fn left_out<'a>(rest: &[&'a str]) -> Vec<&'a str> {
+    let mut parts = rest.splitn(2, |word| *word == "--");
+    let (ours, harness) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let mut words = [ours, &["--", "--ignored"]].concat();
+    // The harness takes neither of them beside the other, nor twice.
+    words.extend(harness.iter().filter(|word| !["--ignored", "--include-ignored"].contains(word)));
+    words
+}
+
 fn lock(workspace: &Workspace) -> Result<File> {
     let path: PathBuf = workspace.target.join("xtask.lock");
     let open = || {
@@ -342,4 +359,23 @@ fn become_program(command: &mut Process) -> Result<()> {
         bail!("`{}` failed with {status}", program.display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left_out;
+
+    #[test]
+    fn tests_that_measure_are_asked_for_as_all_others_are() {
+        let table = [
+            ("", "-- --ignored"),
+            ("fairness", "fairness -- --ignored"),
+            ("fairness -- --nocapture", "fairness -- --ignored --nocapture"),
+            ("-- --include-ignored --exact", "-- --ignored --exact"),
+        ];
+        for (told, words) in table {
+            let told: Vec<&str> = told.split_whitespace().collect();
+            assert_eq!(left_out(&told).join(" "), words, "{told:?}");
+        }
+    }
 }

@@ -67,10 +67,6 @@ impl Workspace {
         Ok(Self { root, target })
     }
 
-    pub(crate) fn has_package(&self, folder: &str) -> bool {
-        self.root.join(folder).join("Cargo.toml").is_file()
-    }
-
     /// The crates of a room, by name. A folder without a `Cargo.toml` belongs to somebody else.
     pub(crate) fn components(&self, room: Room) -> Result<Vec<Component>> {
         let mut found = Vec::new();
