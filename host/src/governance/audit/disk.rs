@@ -1,6 +1,6 @@
 //! The folder that the log lies in, as a port: what a disk may do wrong can be tried.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -125,23 +125,35 @@ impl Disk for Folder {
 
     fn keep_checkpoint(&self, line: &[u8]) -> io::Result<()> {
         let mut options = state::private_file();
-        let mut file = self.dir.open_with(CHECKPOINTS_FILE, options.create(true).append(true))?;
-        file.write_all(line)?;
+        options.create(true).append(true).read(true);
+        let mut file = self.dir.open_with(CHECKPOINTS_FILE, &options)?;
+        append_line(&mut file, line)?;
         file.sync_data()
     }
+}
+
+/// Appends a line of its own: half a line stands before it where a process died, or a disk was full.
+fn append_line(file: &mut (impl Read + Seek + Write), line: &[u8]) -> io::Result<()> {
+    let mut last = [b'\n'];
+    // What is no file, a pipe, has no end to look at.
+    if file.seek(SeekFrom::End(-1)).is_ok() {
+        file.read_exact(&mut last)?;
+    }
+    let break_before: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
+    file.write_all(&[break_before, line].concat())
 }
 
 /// Appends a checkpoint to a file that the operator named.
 pub(super) fn keep_copy(path: &Path, line: &[u8]) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
+    options.create(true).append(true).read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
     let mut file = options.open(path)?;
-    file.write_all(line)?;
+    append_line(&mut file, line)?;
     file.sync_data()
 }
 

@@ -12,7 +12,7 @@ use super::health::{Health, Part};
 use super::key::{Checkpoint, Signer};
 use super::record::{AuditLine, Body, OpenedRecord, SCHEMA, Stage};
 use super::sink::{Copies, Mark};
-use super::writer::AuditError;
+use super::writer::{AuditError, CHECKPOINT_RECORDS};
 use crate::capability::Clock;
 
 /// Whoever waits for a record, or for everything before it.
@@ -26,6 +26,13 @@ pub(super) struct Entry {
     pub(super) taken: Option<Waiting>,
     /// The log's own: where it is not taken, it is tried with the next one.
     pub(super) is_own: bool,
+}
+
+impl Entry {
+    /// Bytes of what it is to bring into the log, about.
+    pub(super) fn len(&self) -> usize {
+        self.records.iter().map(Record::len).sum()
+    }
 }
 
 /// A record without its place in the chain.
@@ -111,8 +118,10 @@ pub(super) struct Ledger {
     unsynced: Vec<Arc<dyn LogFile>>,
     /// Who waits for the next one.
     waiting: Vec<Waiting>,
-    /// Files to be removed after the next one.
+    /// Files to be removed once a checkpoint covers the record that says so.
     doomed: Vec<u64>,
+    /// Files to be removed once that checkpoint is on the disk.
+    removable: Vec<u64>,
     since_checkpoint: u64,
     /// The last record is a checkpoint that ends the chain.
     is_closed: bool,
@@ -125,7 +134,7 @@ pub(super) struct Ledger {
 pub(super) struct Unsynced {
     pub(super) files: Vec<Arc<dyn LogFile>>,
     pub(super) waiting: Vec<Waiting>,
-    pub(super) doomed: Vec<u64>,
+    pub(super) removable: Vec<u64>,
 }
 
 /// What a ledger is made of.
@@ -157,6 +166,7 @@ impl Ledger {
             unsynced: Vec::new(),
             waiting: Vec::new(),
             doomed: Vec::new(),
+            removable: Vec::new(),
             since_checkpoint: 0,
             is_closed: false,
             told,
@@ -167,14 +177,14 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// How many records there are since the last checkpoint.
-    pub(super) fn since_checkpoint(&self) -> u64 {
-        self.since_checkpoint
+    /// Whether the next checkpoint is due: for the number of records, or for files to be removed.
+    pub(super) fn wants_checkpoint(&self) -> bool {
+        self.since_checkpoint >= CHECKPOINT_RECORDS || !self.doomed.is_empty()
     }
 
     /// Whether somebody, or a file to be removed, waits for the disk.
     pub(super) fn wants_sync(&self) -> bool {
-        !self.waiting.is_empty() || !self.doomed.is_empty()
+        !self.waiting.is_empty() || !self.removable.is_empty()
     }
 
     /// Takes what waits for the disk.
@@ -184,7 +194,7 @@ impl Ledger {
         Unsynced {
             files,
             waiting: std::mem::take(&mut self.waiting),
-            doomed: std::mem::take(&mut self.doomed),
+            removable: std::mem::take(&mut self.removable),
         }
     }
 
@@ -260,18 +270,19 @@ impl Ledger {
         let signed = self.signer.sign(&self.chain, current.number, at.clone(), closing);
         let stage = Stage::Checkpoint(signed.clone().into());
         let record = Record::at(at, None, stage).map_err(io::Error::other)?;
-        let (taken, mut answer) = oneshot::channel();
-        let (records, taken) = (vec![record], Some(taken));
-        let entry = Entry { records, is_durable: false, taken, is_own: false };
-        self.append(vec![entry]);
-        match answer.try_recv() {
-            Ok(Ok(())) => {
-                (self.since_checkpoint, self.is_closed) = (0, closing);
-                Ok(Some(signed))
-            }
-            Ok(Err(error)) => Err(io::Error::other(error)),
-            Err(_) => Err(io::Error::other("the log takes no record")),
+        let entry = Entry { records: vec![record], is_durable: false, taken: None, is_own: false };
+        // Into the file as it is: another one would begin with a record of its own, and a
+        // checkpoint stands right behind what it covers.
+        let (sealed, failure) = self.write(std::slice::from_ref(&entry));
+        if let Some(error) = failure {
+            return Err(io::Error::other(error));
         }
+        for (record, place) in entry.records.into_iter().zip(&sealed) {
+            self.placed(record, place);
+        }
+        self.removable.append(&mut self.doomed);
+        (self.since_checkpoint, self.is_closed) = (0, closing);
+        Ok(Some(signed))
     }
 
     fn own_entries(&mut self) -> Vec<Entry> {
@@ -346,7 +357,7 @@ impl Ledger {
 
     /// A file that is there, current, not full and not suspect.
     fn require_file(&mut self, batch: &[Entry]) -> io::Result<()> {
-        let incoming: usize = batch.iter().flat_map(|e| &e.records).map(Record::len).sum();
+        let incoming: usize = batch.iter().map(Entry::len).sum();
         let Some(current) = &self.current else {
             return self.begin("it could not be opened");
         };

@@ -58,7 +58,8 @@ pub struct Report {
     pub n_records: u64,
     /// Signatures that were checked.
     pub n_checkpoints: u64,
-    /// Lines that a process did not finish, and that a later record tells of.
+    /// Lines that a process did not finish: records, where a later one tells of them, and
+    /// checkpoints.
     pub n_torn: u64,
     /// In order of their first record.
     pub instances: Vec<Instance>,
@@ -82,6 +83,9 @@ struct Known {
     first_place: (String, u64),
     covered: u64,
     is_closed: bool,
+    /// Files that a process says to have removed, with the number of the record that says so: for
+    /// nothing until a signature covers it, since else anybody could say so.
+    removed: Vec<(u64, u64)>,
     /// The number of a checkpoint that stands beside the log, so that it has to stand in it.
     owed: Option<u64>,
 }
@@ -127,8 +131,15 @@ impl Verifier {
     /// found in it.
     pub fn anchor(&mut self, file: &str, line: u64, bytes: &[u8]) {
         self.place = (file.to_owned(), line);
-        let Ok(checkpoint) = serde_json::from_slice::<Checkpoint>(bytes) else {
-            return self.finding(None, "is no checkpoint".to_owned());
+        let checkpoint = match serde_json::from_slice::<Checkpoint>(bytes) {
+            Ok(checkpoint) => checkpoint,
+            // A process died within it, or the disk was full. It is missing here, as if its line had
+            // never been begun; the log has it.
+            Err(error) if error.is_eof() => {
+                self.report.n_torn += 1;
+                return;
+            }
+            Err(_) => return self.finding(None, "is no checkpoint".to_owned()),
         };
         let link = Some((checkpoint.instance.clone(), checkpoint.through));
         let Some(head) = checkpoint.head() else {
@@ -248,6 +259,7 @@ impl Verifier {
             first_place: place,
             covered: 0,
             is_closed: false,
+            removed: Vec::new(),
             owed: None,
         })
     }
@@ -288,15 +300,23 @@ impl Verifier {
         let Some((head, _)) = anchors.and_then(|of| of.remove(&link.seq)) else { return };
         if head == said {
             let covered = link.seq;
-            self.chains.entry(link.instance.clone()).and_modify(|known| {
-                known.covered = covered;
-                known.owed = covered.checked_add(1);
-            });
+            self.cover(&link.instance, covered);
+            self.chains
+                .entry(link.instance.clone())
+                .and_modify(|known| known.owed = covered.checked_add(1));
         } else {
             let named = Some((link.instance.clone(), link.seq));
             let text = "is not the one that a signed checkpoint is of: the chain was written anew";
             self.finding(named, text.to_owned());
         }
+    }
+
+    /// A signature is of the chain up to there.
+    fn cover(&mut self, instance: &str, through: u64) {
+        let Some(known) = self.chains.get_mut(instance) else { return };
+        known.covered = through;
+        let said = known.removed.extract_if(.., |(seq, _)| *seq <= through);
+        self.left_out_to = said.map(|(_, number)| number).fold(self.left_out_to, u64::max);
     }
 
     fn check_stage(&mut self, bytes: &[u8], link: &Link) {
@@ -308,7 +328,8 @@ impl Verifier {
                 self.torn.push((*torn_bytes, torn_sha256.clone()));
             }
             Stage::Continued { removed_to: Some(number), .. } => {
-                self.left_out_to = self.left_out_to.max(*number);
+                let removed = (link.seq, *number);
+                self.chains.entry(link.instance.clone()).and_modify(|k| k.removed.push(removed));
             }
             Stage::Checkpoint(_) => {
                 let Some(checkpoint) = line.checkpoint() else { return };
@@ -320,10 +341,10 @@ impl Verifier {
                 if let Err(text) = self.check_signature(&checkpoint) {
                     return self.finding(named, text);
                 }
-                self.chains.entry(link.instance.clone()).and_modify(|known| {
-                    known.covered = checkpoint.through;
-                    known.is_closed = checkpoint.closing;
-                });
+                self.cover(&link.instance, checkpoint.through);
+                self.chains
+                    .entry(link.instance.clone())
+                    .and_modify(|known| known.is_closed = checkpoint.closing);
             }
             Stage::Opened(_)
             | Stage::Continued { .. }

@@ -49,7 +49,7 @@ const SLOW: Duration = Duration::from_millis(20);
 const SLOW_FOR: Duration = Duration::from_secs(1);
 
 /// Records and time between two checkpoints.
-const CHECKPOINT_RECORDS: u64 = 1_000;
+pub(super) const CHECKPOINT_RECORDS: u64 = 1_000;
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
 
 /// Records that one listener may be behind. Whoever is further behind loses the oldest, and is told
@@ -73,8 +73,11 @@ pub enum AuditError {
     /// The disk does not answer.
     #[error("the audit log took no record in time (`audit.deadline_ms`)")]
     Slow,
-    /// Too many records wait.
-    #[error("{QUEUE_MAX} records wait for the audit log")]
+    /// Too many records wait, or too long ones.
+    #[error(
+        "as much waits for the audit log as may: {QUEUE_MAX} records, or {} MiB of them",
+        QUEUE_BYTES_MAX >> 20
+    )]
     Full,
 }
 
@@ -125,9 +128,7 @@ impl Queue {
     fn take(&mut self) -> Vec<Entry> {
         let n = self.entries.len().min(GROUP_MAX);
         let mut group: Vec<Entry> = self.entries.drain(..n).collect();
-        if self.entries.is_empty() {
-            self.bytes = 0;
-        }
+        self.bytes -= group.iter().map(Entry::len).sum::<usize>();
         // Whoever gave up waiting was told no: what the record announces does not happen.
         group.retain(|entry| entry.taken.as_ref().is_none_or(|taken| !taken.is_closed()));
         group
@@ -270,7 +271,7 @@ impl Writer {
 
 impl Shared {
     fn push(&self, entry: Entry) -> Result<(), AuditError> {
-        let bytes: usize = entry.records.iter().map(Record::len).sum();
+        let bytes = entry.len();
         let mut queue = lock(&self.queue);
         if queue.entries.len() >= QUEUE_MAX || queue.bytes + bytes > QUEUE_BYTES_MAX {
             return Err(AuditError::Full);
@@ -338,7 +339,7 @@ impl Shared {
         } else {
             self.health.is_well(&Part::Pace);
         }
-        let is_due = ledger.since_checkpoint() >= CHECKPOINT_RECORDS;
+        let is_due = ledger.wants_checkpoint();
         if ledger.wants_sync() || is_due {
             self.order(|orders| {
                 orders.sync = true;
@@ -369,8 +370,7 @@ impl Shared {
             }
             let is_closing = orders.stop || !orders.closed.is_empty();
             // Asked for by several batches, it is made once.
-            let is_due = orders.checkpoint
-                && self.at_ledger(|ledger| ledger.since_checkpoint() >= CHECKPOINT_RECORDS);
+            let is_due = orders.checkpoint && self.at_ledger(|ledger| ledger.wants_checkpoint());
             if is_due || is_closing || Instant::now() >= checkpoint_at {
                 self.checkpoint(is_closing);
                 checkpoint_at = Instant::now() + CHECKPOINT_EVERY;
@@ -424,7 +424,7 @@ impl Shared {
 
     /// Brings what is in the file to the disk, while others go on writing.
     fn sync(&self) {
-        let Unsynced { files, waiting, doomed } = self.at_ledger(Ledger::take_unsynced);
+        let Unsynced { files, waiting, removable } = self.at_ledger(Ledger::take_unsynced);
         let synced = files.iter().try_for_each(|file| file.sync());
         if let Err(error) = &synced {
             tracing::error!(%error, "the audit log is not on the disk");
@@ -437,7 +437,7 @@ impl Shared {
             let result = synced.as_ref().copied().map_err(|e| AuditError::Write(e.to_string()));
             let _ = waiting.send(result); // Whoever gave up waiting was told no.
         }
-        for number in doomed.into_iter().filter(|_| synced.is_ok()) {
+        for number in removable.into_iter().filter(|_| synced.is_ok()) {
             match self.disk.remove(number) {
                 Ok(()) => tracing::info!(number, "removed a file of the audit log: `keep_files`"),
                 Err(error) => tracing::error!(number, %error, "a file of the audit log stays"),

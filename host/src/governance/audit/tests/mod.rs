@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::files::{Trust, verify};
 use super::verify::Report;
-use super::{Arguments, AuditLog, FILE, Rotation, Settings, Stage};
+use super::{Arguments, AuditLog, CHECKPOINTS_FILE, FILE, Rotation, Settings, Stage};
 
 fn settings(folder: &Path, rotation: Rotation) -> Settings {
     let clock = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
@@ -120,6 +120,54 @@ async fn a_full_file_gets_a_number_and_the_chain_goes_on() {
     let trust = Trust { from: Some(2), ..Trust::default() };
     let report = verify(folder.path(), trust, &mut |_, _| ()).unwrap();
     assert_eq!(found(&report), Vec::<&str>::new());
+}
+
+/// A checkpoint that would make a file too long stands in it all the same.
+#[tokio::test]
+async fn a_checkpoint_stands_behind_what_it_covers_wherever_a_file_ends() {
+    let rotation = Rotation { file_bytes_max: 8 << 10, keep_files: None };
+    for n_records in 1..60 {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AuditLog::with(settings(folder.path(), rotation)).unwrap();
+        for number in 0..n_records {
+            record(&log, number).await;
+        }
+        log.close().await.unwrap();
+        let report = verified(folder.path());
+        assert_eq!(found(&report), Vec::<&str>::new(), "{n_records}");
+        assert!(report.instances[0].is_closed);
+    }
+}
+
+/// A disk was full, or a process died, within a line.
+#[tokio::test]
+async fn half_a_checkpoint_beside_the_log_spoils_no_other() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copy = elsewhere.path().join("checkpoints.jsonl");
+    let own = folder.path().join(CHECKPOINTS_FILE);
+    for instance in ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"] {
+        let usual = settings(folder.path(), Rotation::default());
+        let checkpoints = Some(copy.clone());
+        let settings = Settings { instance: instance.to_owned(), checkpoints, ..usual };
+        let log = AuditLog::with(settings).unwrap();
+        record(&log, 0).await;
+        log.close().await.unwrap();
+        drop(log);
+        for file in [&own, &copy] {
+            let mut text = std::fs::read(file).unwrap();
+            text.extend_from_slice(br#"{"instance":"cccccc"#);
+            std::fs::write(file, text).unwrap();
+        }
+    }
+    for file in [&own, &copy] {
+        let text = std::fs::read_to_string(file).unwrap();
+        let n_whole = text.lines().filter(|line| line.ends_with('}')).count();
+        assert_eq!((n_whole, text.lines().count()), (2, 4), "{text}");
+    }
+    let trust = Trust { checkpoints: vec![copy], ..Trust::default() };
+    let report = verify(folder.path(), trust, &mut |_, _| ()).unwrap();
+    // The last half of each has no end, as a line that is being written has none.
+    assert_eq!((found(&report), report.n_torn), (Vec::<&str>::new(), 2));
 }
 
 #[tokio::test]

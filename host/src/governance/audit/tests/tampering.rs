@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::chain::Hash;
 use super::super::files::{self, Trust};
 use super::super::key::PublicKey;
+use super::super::record::AuditLine;
 use super::super::verify::{Report, Verifier};
 use super::super::{AuditLog, CHECKPOINTS_FILE, FILE, PUBLIC_KEY_FILE, Rotation};
 use super::{found, record, settings, verified};
@@ -211,6 +212,46 @@ async fn a_log_that_was_written_anew_is_found_by_its_checkpoints() {
     std::fs::write(written.folder.path().join(FILE), written.lines.concat()).unwrap();
     std::fs::remove_file(written.folder.path().join(CHECKPOINTS_FILE)).unwrap();
     assert_eq!(verified(written.folder.path()).n_findings, 0);
+}
+
+/// Somebody without the key removes files, and says in a record of their own that this was meant.
+#[tokio::test]
+async fn files_that_nobody_signed_away_are_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotation = Rotation { file_bytes_max: 8 << 10, keep_files: None };
+    let log = AuditLog::with(settings(folder.path(), rotation)).unwrap();
+    for number in 0..60 {
+        record(&log, number).await;
+    }
+    log.close().await.unwrap();
+    let copy = folder.path().join("kept-elsewhere");
+    std::fs::copy(folder.path().join(CHECKPOINTS_FILE), &copy).unwrap();
+    let retired = |number| folder.path().join(super::super::disk::retired_name(number));
+    let n_files = (1..).take_while(|number| retired(*number).exists()).count() as u64;
+    assert!(n_files >= 2, "{n_files}");
+    for number in 1..=n_files {
+        std::fs::remove_file(retired(number)).unwrap();
+    }
+    let said = |instance: &str, seq: u64, prev: &str| {
+        let body = format!(
+            "{{\"schema\":\"toolgate.audit/2\",\"instance\":\"{instance}\",\"seq\":{seq},\
+             \"prev\":\"{prev}\",\"at\":\"1970-01-01T00:00:00Z\",\"stage\":\"continued\",\
+             \"file\":{},\"why\":\"it was full\",\"removed_to\":{n_files}",
+            n_files + 1
+        );
+        format!("{body},\"hash\":\"{}\"}}\n", Hash::of(body.as_bytes()))
+    };
+    let path = folder.path().join(FILE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let last: AuditLine = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let of_its_own = said("fedcba9876543210", 1, &Hash::ZERO.to_string());
+    let of_the_same = said(&last.instance, last.seq + 1, &last.hash);
+    for forged in [of_its_own, of_the_same] {
+        std::fs::write(&path, format!("{text}{forged}")).unwrap();
+        let trust = Trust { checkpoints: vec![copy.clone()], ..Trust::default() };
+        let report = files::verify(folder.path(), trust, &mut |_, _| ()).unwrap();
+        assert_eq!(found(&report), ["is the first of its instance: those before it are missing"]);
+    }
 }
 
 #[test]
