@@ -124,12 +124,13 @@ impl Gateway {
         context: CallContext,
         resumes: bool,
     ) -> Result<(Outcome, Cost, Option<Unfinished>), CallError> {
-        let trail = Arc::new(self.audit.open_trail(&call));
+        let turn = self.governor.enter(&call.principal);
+        let trail = Arc::new(self.audit.open_trail(&call, turn.is_ok()));
         if resumes {
             trail.resume();
         }
         let offer = permissions::offer(&call.subject).or_else(|| self.sandbox.offer(&call.subject));
-        let verdict = self.governor.admit(call, offer.clone());
+        let verdict = self.governor.admit(call, offer.clone(), turn);
         trail.decided(&verdict, offer.as_deref()).await?; // No record, no call.
         let CallContext { progress, cancel } = context;
         let permit = verdict?; // Spent below, one way or the other.

@@ -37,6 +37,39 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
     assert!(house.record().text().await.contains("rates.caller_per_s"), "{refused}");
 }
 
+/// What is not there, and what is not allowed, is asked for as often as everything else, and no more
+/// of it is kept than a person would read.
+#[tokio::test]
+async fn who_asks_too_often_for_what_is_refused_is_refused_early() {
+    let house = House::of(&["plugins/pods"], READS).await;
+    let heavy = json!({"note": "x".repeat(200_000)});
+    let mut seen = String::new();
+    for tool in ["no_such_tool", "list_pods", "no_such_tool", "list_pods"] {
+        let answer = match house.call("greedy", tool, heavy.clone()).await {
+            Ok(outcome) => format!("{outcome:?}"),
+            Err(refused) => refused.to_string(),
+        };
+        seen.push_str(&format!("{tool}: {answer}\n"));
+    }
+    expect![[r#"
+        no_such_tool: there is no tool `no_such_tool`
+        list_pods: the arguments do not fit: Additional properties are not allowed ('note' was unexpected)
+        no_such_tool: you make more than 1 calls a second (`rates.caller_per_s`); try again in 1 s
+        list_pods: you make more than 1 calls a second (`rates.caller_per_s`); try again in 1 s
+    "#]].assert_eq(&seen);
+    let record = house.record().text().await;
+    expect![[r#"
+        received  greedy@os no_such_tool "200011 bytes: too many for the record of a refusal"
+        refused   unknown-tool: there is no tool `no_such_tool`
+        received  greedy@os list_pods "200011 bytes: too many for the record of a refusal"
+        refused   invalid-arguments: the arguments do not fit: Additional properties are not allowed ('note' was unexpected)
+        received  greedy@os no_such_tool "200011 bytes: too many for the record of a refusal"
+        refused   busy: you make more than 1 calls a second (`rates.caller_per_s`); try again in 1 s
+        received  greedy@os list_pods "200011 bytes: too many for the record of a refusal"
+        refused   busy: you make more than 1 calls a second (`rates.caller_per_s`); try again in 1 s
+    "#]].assert_eq(&record);
+}
+
 #[tokio::test]
 async fn writes_beyond_the_budget_of_an_hour_are_denied_before_anybody_is_asked() {
     let config = "

@@ -98,14 +98,29 @@ impl Governor {
         })
     }
 
-    /// Decides on one call.
+    /// Lets a caller in, before anything is looked at: whoever asks for what is not there, or is
+    /// not allowed, asks as often as everybody else.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub fn enter(&self, principal: &Principal) -> Result<Turn, Refusal> {
+        self.limiter.enter(principal)
+    }
+
+    /// Decides on one call of a caller who was let in, or was not.
     ///
     /// # Errors
     /// Why it does not run.
-    pub fn admit(&self, call: Call, offer: Option<Arc<Offer>>) -> Result<Permit, Refusal> {
+    pub fn admit(
+        &self,
+        call: Call,
+        offer: Option<Arc<Offer>>,
+        turn: Result<Turn, Refusal>,
+    ) -> Result<Permit, Refusal> {
+        let turn = turn?;
         let offer = offer.ok_or_else(|| Refusal::Unknown(call.subject.clone()))?;
         self.admits(&call.principal, &offer)?;
-        let turn = self.limiter.enter(&call.principal, &call.subject, &offer.plugin)?;
+        self.limiter.share(&call.subject, &offer.plugin)?;
         let (weight, most) = (call.arguments_bytes(), Call::ARGUMENTS_BYTES_MAX);
         if weight > most {
             let problem = format!("they weigh {weight} bytes, and at most {most} are taken");

@@ -113,21 +113,16 @@ impl CallLimiter {
         })
     }
 
-    /// Lets a call in.
+    /// Lets a caller in, whatever is asked for.
     ///
     /// # Errors
     /// `Busy`, with the bound that was met and when to try again.
-    pub fn enter(
-        self: &Arc<Self>,
-        principal: &Principal,
-        subject: &Subject,
-        plugin: &PluginId,
-    ) -> Result<Turn, Refusal> {
+    pub fn enter(self: &Arc<Self>, principal: &Principal) -> Result<Turn, Refusal> {
         if self.calls.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.callers.buckets.retain_recent();
         }
         let turn = self.take_place(principal)?;
-        let Rates { caller, tool, plugin: of_plugin, .. } = &self.rates;
+        let caller = &self.rates.caller;
         self.callers.take(principal).map_err(|wait| {
             busy(
                 &format!("you make more than {} calls a second", caller.per_s),
@@ -135,6 +130,15 @@ impl CallLimiter {
                 wait,
             )
         })?;
+        Ok(turn)
+    }
+
+    /// Takes a call's share of what all callers have together.
+    ///
+    /// # Errors
+    /// As [`CallLimiter::enter`].
+    pub fn share(&self, subject: &Subject, plugin: &PluginId) -> Result<(), Refusal> {
+        let Rates { tool, plugin: of_plugin, .. } = &self.rates;
         self.plugins.take(plugin).map_err(|wait| {
             let text = format!("`{plugin}` is called more than {} times a second", of_plugin.per_s);
             busy(&text, "plugin_per_s", wait)
@@ -145,7 +149,7 @@ impl CallLimiter {
                 busy(&text, "tool_per_s", wait)
             })?;
         }
-        Ok(turn)
+        Ok(())
     }
 
     fn take_place(self: &Arc<Self>, principal: &Principal) -> Result<Turn, Refusal> {

@@ -175,21 +175,23 @@ impl AuditLog {
         self.key
     }
 
-    /// Opens the trail of a call. That it came in is written together with what admission decides,
-    /// since nothing runs in between.
-    pub fn open_trail(&self, call: &Call) -> Trail {
+    /// Opens the trail of a call whose caller was let in, or was not. That it came in is written
+    /// together with what admission decides, since nothing runs in between.
+    pub fn open_trail(&self, call: &Call, is_let_in: bool) -> Trail {
         let weight = call.arguments_bytes();
         let arguments = if weight > Call::ARGUMENTS_BYTES_MAX {
-            // Admission refuses them, and no caller fills the disk with what is refused.
             Some(format!("{weight} bytes: more than are taken").into())
-        } else {
+        } else if is_let_in || weight <= REFUSED_ARGUMENTS_BYTES_MAX {
             self.recorder.arguments(&call.arguments)
+        } else {
+            None // Not even looked at.
         };
         let record = CallRecord::new(call, arguments);
         Trail {
             writer: self.writer.clone(),
             call: call.id.to_string(),
             opened: Instant::now(),
+            arguments_bytes: weight,
             received: Mutex::new(Some(Box::new(record))),
             closed: AtomicBool::new(false),
             sources: Mutex::default(),
@@ -269,6 +271,7 @@ pub struct Trail {
     writer: Writer,
     call: String,
     opened: Instant,
+    arguments_bytes: usize,
     /// Not written yet.
     received: Mutex<Option<Box<CallRecord>>>,
     closed: AtomicBool,
@@ -277,6 +280,10 @@ pub struct Trail {
     unfinished: Mutex<Option<Unfinished>>,
     resumes: AtomicBool,
 }
+
+/// What is recorded of the arguments of a call that is refused: enough for any that was meant. No
+/// caller fills the disk with what is refused.
+const REFUSED_ARGUMENTS_BYTES_MAX: usize = 4 << 10;
 
 /// How many sources an answer names; beyond that the record has them all.
 const SOURCES_MAX: usize = 32;
@@ -304,14 +311,21 @@ impl Trail {
             }
         };
         match self.take_received() {
-            Some(received) => self.writer.write_both(&self.call, received, stage).await,
+            Some(mut received) => {
+                let weight = self.arguments_bytes;
+                let is_taken = weight <= Call::ARGUMENTS_BYTES_MAX;
+                if verdict.is_err() && is_taken && weight > REFUSED_ARGUMENTS_BYTES_MAX {
+                    let text = format!("{weight} bytes: too many for the record of a refusal");
+                    received.arguments = Some(text.into());
+                }
+                self.writer.write_both(&self.call, Stage::Received(received), stage).await
+            }
             None => self.write(stage, false).await,
         }
     }
 
-    fn take_received(&self) -> Option<Stage> {
-        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
-        received.take().map(Stage::Received)
+    fn take_received(&self) -> Option<Box<CallRecord>> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Records that a capability is about to be used, or was refused.
@@ -383,7 +397,7 @@ impl Trail {
 impl Drop for Trail {
     fn drop(&mut self) {
         if let Some(received) = self.take_received() {
-            self.writer.leave(Some(self.call.clone()), received);
+            self.writer.leave(Some(self.call.clone()), Stage::Received(received));
         }
         if !self.closed.load(Ordering::Acquire) {
             self.writer.leave(Some(self.call.clone()), Stage::Abandoned);

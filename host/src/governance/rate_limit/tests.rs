@@ -17,6 +17,13 @@ fn key(refusal: &Refusal) -> &str {
     reason.split("`rates.").nth(1).unwrap().trim_end_matches("`)")
 }
 
+/// As a call that is known and allowed.
+fn enter(limiter: &Arc<CallLimiter>, name: &str, subject: &str) -> Result<Turn, Refusal> {
+    let turn = limiter.enter(&caller(name))?;
+    limiter.share(&tool(subject), &plugin("pods"))?;
+    Ok(turn)
+}
+
 /// Bounds so wide that only the one under test is met.
 fn wide() -> Rates {
     let wide = Rate::new(1_000_000, 1_000_000);
@@ -38,7 +45,7 @@ async fn each_axis_refuses_at_its_bound_and_lets_in_again_when_it_said() {
         ("plugin_per_s", Rates { plugin: two, ..wide() }),
     ] {
         let limiter = CallLimiter::new(rates);
-        let enter = || limiter.enter(&caller("ann"), &tool("restart"), &plugin("pods"));
+        let enter = || enter(&limiter, "ann", "restart");
         for _ in 0..2 {
             enter().unwrap();
         }
@@ -56,7 +63,7 @@ async fn each_axis_refuses_at_its_bound_and_lets_in_again_when_it_said() {
 async fn a_caller_at_the_bound_takes_nothing_from_the_others() {
     let limiter =
         CallLimiter::new(Rates { caller: Rate::new(1, 5), tool: Rate::new(1, 20), ..wide() });
-    let enter = |name: &str| limiter.enter(&caller(name), &tool("logs"), &plugin("logs"));
+    let enter = |name: &str| enter(&limiter, name, "logs");
     let let_in = (0..100).filter(|_| enter("greedy").is_ok()).count();
     assert_eq!(let_in, 5);
     for name in ["ann", "bob", "cem"] {
@@ -68,7 +75,7 @@ async fn a_caller_at_the_bound_takes_nothing_from_the_others() {
 #[tokio::test]
 async fn a_place_in_flight_is_free_again_when_its_call_ends() {
     let limiter = CallLimiter::new(Rates { caller_in_flight_max: 2, ..wide() });
-    let enter = |name: &str| limiter.enter(&caller(name), &tool("logs"), &plugin("logs"));
+    let enter = |name: &str| enter(&limiter, name, "logs");
     let first = enter("ann").unwrap();
     let _second = enter("ann").unwrap();
     assert_eq!(key(&enter("ann").unwrap_err()), "caller_in_flight_max");
