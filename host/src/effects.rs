@@ -16,13 +16,14 @@ use crate::capability::{
     Writer, origin,
 };
 use crate::domain::alike::looks_alike;
+use crate::domain::call::CapabilityUse;
 use crate::domain::decision::{ApprovalTerms, Rule, Verdict};
 use crate::domain::mode::{Mode, WriteMode};
 use crate::domain::name::{ApprovalId, Namespace};
 use crate::domain::scope::Target;
 use crate::domain::write::Plan;
 use crate::governance::approval::{
-    ApprovalError, Decided, Desk, Key, Orphan, Settled, Status, Ticket, step,
+    ApprovalError, Decided, Desk, Key, Orphan, Settled, Status, Submitted, Ticket, step,
 };
 use crate::governance::audit::{ApprovalRecord, AuditLog, Stage};
 use crate::governance::policy::{Policy, Question};
@@ -286,16 +287,29 @@ impl Effects {
         terms: ApprovalTerms,
     ) -> Result<WriteOutcome, CapabilityError> {
         let call = request.call.to_string();
-        let asked = request.clone();
+        let (asked, key) = (request.clone(), Key::from(&request));
         let submitted = self.at_desk(move |desk| desk.submit(asked, plan, rule, terms)).await?;
-        let ticket = submitted.map_err(|error| not_held(&error))?;
+        let give_back = || self.budget.give_back(&request.principal, request.target.cluster());
+        let ticket = match submitted {
+            Ok(Submitted { ticket, is_anothers: false }) => ticket,
+            Ok(Submitted { ticket, is_anothers: true }) => {
+                give_back();
+                return self.resume(key, ticket, None).await;
+            }
+            Err(error) => {
+                give_back();
+                return Err(not_held(&error));
+            }
+        };
         let write = record(Some(&ticket), &request, &ticket.rule, &ticket.plan);
         let stage = Stage::ApprovalRequested(write);
         if let Err(error) = self.audit.record(&call, stage, true).await {
-            let (key, id) = (Key::from(&request), ticket.id.clone());
+            let id = ticket.id.clone();
             self.at_desk(move |desk| desk.withdraw(&key, &id)).await?;
             return Err(not_recorded(&error));
         }
+        let id = ticket.id.clone();
+        self.at_desk(move |desk| desk.announce(&key, &id)).await?;
         step(&ticket.id, "requested");
         self.submitted.notify_one();
         let Ticket { id, plan, expires, .. } = ticket;
@@ -371,7 +385,17 @@ impl Effects {
         }
         let plan = self.plan(&request).await?;
         if let Err(spent) = self.budget.spend(&request.principal, request.target.cluster()) {
-            return Ok(WriteOutcome::Denied(spent));
+            let used = CapabilityUse {
+                capability: request.verb.capability(),
+                verb: request.verb.as_str(),
+                target: Target::from(&request.target),
+                allowed: false,
+                rule: Some(Rule::named(format!("rates.{}", spent.rate))),
+            };
+            let stage = Stage::Used((&used).into());
+            let call = request.call.to_string();
+            self.audit.record(&call, stage, true).await.map_err(|error| not_recorded(&error))?;
+            return Ok(WriteOutcome::Denied(spent.text));
         }
         if let Verdict::Ask { rule, terms } = verdict {
             return self.submit(request, plan, rule, terms).await;

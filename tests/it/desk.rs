@@ -15,7 +15,7 @@ use toolgate::domain::principal::Principal;
 use toolgate::domain::scope::{Patterns, Scope};
 use toolgate::domain::write::{Body, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget};
 use toolgate::governance::approval::{
-    Answer, Answers, ApprovalError, Approver, Channel, Desk, Key, Settled, Status, Ticket,
+    Answer, Answers, ApprovalError, Approver, Channel, Desk, Key, Settled, Status, Submitted, Ticket,
 };
 
 /// Who asks for the n-th deployment.
@@ -117,7 +117,11 @@ fn says(approve: bool, by: &str) -> Answer {
 fn submit(desk: &Desk, who: &str, name: &str, terms: &ApprovalTerms) -> Ticket {
     let request = request(who, name);
     let plan = plan(&request);
-    desk.submit(request, plan, Rule::named("writes-need-approval"), terms.clone()).unwrap()
+    let key = Key::from(&request);
+    let rule = Rule::named("writes-need-approval");
+    let Submitted { ticket, .. } = desk.submit(request, plan, rule, terms.clone()).unwrap();
+    desk.announce(&key, &ticket.id);
+    ticket
 }
 
 fn told(desk: &Desk) -> Vec<(ApprovalId, Status, Option<String>)> {
@@ -173,6 +177,39 @@ fn it_takes_as_many_people_as_the_terms_say() {
     let late = give(Answer { approve: false, ..because("dave@os") }).unwrap_err();
     assert!(matches!(late, ApprovalError::Over { status: Status::Executing, .. }), "{late}");
     assert_eq!(told(&desk), [], "once");
+}
+
+/// Whoever drops answers does not wait until the request is on record; what is executed does.
+#[test]
+fn no_answer_counts_before_the_request_is_announced() {
+    let mut office = Office::new();
+    let (desk, answers) = (office.desk(), office.answers());
+    let terms = ApprovalTerms::default();
+    let submit = || {
+        let request = request("alice", "web");
+        let plan = plan(&request);
+        let key = Key::from(&request);
+        let rule = Rule::named("writes-need-approval");
+        (key, desk.submit(request, plan, rule, terms.clone()).unwrap())
+    };
+    let yes = |id: &ApprovalId| {
+        let digest = answers.find(id).unwrap().request_sha256;
+        answers.answer(id, &digest, says(true, "bob@os")).unwrap();
+    };
+    let (key, first) = submit();
+    yes(&first.ticket.id);
+    let (_, second) = submit();
+    assert!(second.is_anothers && !first.is_anothers, "one request, and one who announces it");
+    assert_eq!(told(&desk), []);
+    desk.withdraw(&key, &first.ticket.id);
+    assert_eq!((told(&desk), office.status(&first.ticket.id)), (vec![], Status::Failed));
+
+    let (key, third) = submit();
+    yes(&third.ticket.id);
+    assert_eq!(told(&desk), []);
+    desk.announce(&key, &third.ticket.id);
+    let by = Some("bob@os".to_owned());
+    assert_eq!(told(&desk), [(third.ticket.id, Status::Approved, by)]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use serde_json::json;
+use toolgate::governance::audit::{AuditLine, Stage};
 use toolgate_tests::House;
 
 /// No burst is earned back while a test runs.
@@ -96,4 +97,11 @@ async fn writes_beyond_the_budget_of_an_hour_are_denied_before_anybody_is_asked(
     let second = ask("node-2").await;
     expect!["tool-error: denied: cordon of node `node-2`: you have asked for 1 writes within an hour (`rates.caller_writes_per_h`); the next one can be asked for in 60 min. Tell the person you work for what these were, and that none is left. Nothing was changed."].assert_eq(&second);
     assert_eq!(house.operator().answers.pending().unwrap().len(), 1);
+    // The host's own record, whatever the plugin makes of it.
+    let beyond = |line: &AuditLine| match &line.stage {
+        Stage::Used(used) => used.over_rate().map(str::to_owned),
+        _ => None,
+    };
+    let beyond: Vec<_> = house.record().lines().iter().filter_map(beyond).collect();
+    assert_eq!(beyond, ["rates.caller_writes_per_h"]);
 }

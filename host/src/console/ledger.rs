@@ -160,6 +160,10 @@ impl Ledger {
                         used.capabilities.entry(short(&record.capability)).or_default();
                     *if record.allowed { allowed } else { refused } += 1;
                 });
+                if let Some(rate) = record.over_rate() {
+                    let detail = format!("{} beyond `{rate}`", record.capability);
+                    self.hit(&id, &line.at, "busy", &detail);
+                }
             }
             Stage::Completed(outcome) => {
                 row.complete(&outcome);

@@ -191,6 +191,15 @@ struct Spent {
     cluster: ClusterName,
 }
 
+/// A budget is spent.
+#[derive(Debug)]
+pub struct Overspent {
+    /// Which: a key of `[rates]`.
+    pub rate: &'static str,
+    /// For the caller, with the time until there is something in it again.
+    pub text: String,
+}
+
 const HOUR: Duration = Duration::from_hours(1);
 
 impl WriteBudget {
@@ -208,8 +217,8 @@ impl WriteBudget {
     /// request that people refuse has cost them a look, and counts as well.
     ///
     /// # Errors
-    /// Which budget is spent and when there is something in it again, for the caller.
-    pub fn spend(&self, principal: &Principal, cluster: &ClusterName) -> Result<(), String> {
+    /// Which budget is spent.
+    pub fn spend(&self, principal: &Principal, cluster: &ClusterName) -> Result<(), Overspent> {
         let now = Instant::now();
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         while spent.front().is_some_and(|first| now.duration_since(first.at) >= HOUR) {
@@ -224,22 +233,35 @@ impl WriteBudget {
         let (count, max) = (by_caller.clone().count(), self.caller_max);
         if count >= max {
             let minutes = left(by_caller.clone().next());
-            return Err(format!(
-                "you have asked for {max} writes within an hour (`rates.caller_writes_per_h`); the \
-                 next one can be asked for in {minutes} min. Tell the person you work for what \
-                 these were, and that none is left"
-            ));
+            let rate = "caller_writes_per_h";
+            let text = format!(
+                "you have asked for {max} writes within an hour (`rates.{rate}`); the next one can \
+                 be asked for in {minutes} min. Tell the person you work for what these were, and \
+                 that none is left"
+            );
+            return Err(Overspent { rate, text });
         }
         let (count, max) = (in_cluster.clone().count(), self.cluster_max);
         if count >= max {
             let minutes = left(in_cluster.clone().next());
-            return Err(format!(
-                "{max} writes were asked for in this cluster within an hour \
-                 (`rates.cluster_writes_per_h`); the next one can be asked for in {minutes} min"
-            ));
+            let rate = "cluster_writes_per_h";
+            let text = format!(
+                "{max} writes were asked for in this cluster within an hour (`rates.{rate}`); the \
+                 next one can be asked for in {minutes} min"
+            );
+            return Err(Overspent { rate, text });
         }
         spent.push_back(Spent { at: now, principal: principal.clone(), cluster: cluster.clone() });
         Ok(())
+    }
+
+    /// Puts back the newest of what was taken: it came to no request that people see.
+    pub fn give_back(&self, principal: &Principal, cluster: &ClusterName) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_this = |one: &Spent| one.principal == *principal && one.cluster == *cluster;
+        if let Some(at) = spent.iter().rposition(is_this) {
+            spent.remove(at);
+        }
     }
 }
 

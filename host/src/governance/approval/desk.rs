@@ -76,7 +76,18 @@ pub struct Ticket {
     /// Where it stands.
     pub settled: Settled,
     request_sha256: String,
+    /// It is on record: from here on an answer counts.
+    is_announced: bool,
     is_unreadable: bool,
+}
+
+/// A request that was submitted.
+#[derive(Debug)]
+pub struct Submitted {
+    /// As it is held.
+    pub ticket: Ticket,
+    /// Somebody asked the same at the same time and was first: it is theirs to announce.
+    pub is_anothers: bool,
 }
 
 impl Ticket {
@@ -239,7 +250,8 @@ impl Desk {
         self.lock().values().any(Ticket::is_open)
     }
 
-    /// Holds a request and shows it to whoever may answer, under the terms of the rule that asks.
+    /// Holds a request and shows it to whoever may answer, under the terms of the rule that asks. No
+    /// answer counts before it is announced.
     ///
     /// # Errors
     /// Where too many wait already, or it cannot be shown.
@@ -249,13 +261,13 @@ impl Desk {
         plan: Plan,
         rule: Rule,
         terms: ApprovalTerms,
-    ) -> Result<Ticket, ApprovalError> {
+    ) -> Result<Submitted, ApprovalError> {
         let now = self.clock.now();
         let key = Key::from(&request);
         let mut tickets = self.lock();
         self.drop_old(&mut tickets);
         if let Some(ticket) = tickets.get(&key).filter(|ticket| ticket.is_open()) {
-            return Ok(ticket.clone()); // Asked twice at once.
+            return Ok(Submitted { ticket: ticket.clone(), is_anothers: true });
         }
         let pending = tickets.values().filter(|t| t.settled == Settled::Pending).count();
         if pending >= PENDING_MAX {
@@ -292,10 +304,18 @@ impl Desk {
             expires,
             settled,
             request_sha256,
+            is_announced: false,
             is_unreadable: false,
         };
         tickets.insert(key, ticket.clone());
-        Ok(ticket)
+        Ok(Submitted { ticket, is_anothers: false })
+    }
+
+    /// The request is on record, so that answers count: what is executed was announced before.
+    pub fn announce(&self, key: &Key, id: &ApprovalId) {
+        if let Some(ticket) = self.lock().get_mut(key).filter(|ticket| ticket.id == *id) {
+            ticket.is_announced = true;
+        }
     }
 
     /// The answers that have come since the last look. An approved ticket is given out once, and
@@ -305,7 +325,8 @@ impl Desk {
         self.take_dropped();
         let now = self.clock.now();
         let mut decided = Vec::new();
-        for ticket in self.lock().values_mut().filter(|t| t.settled == Settled::Pending) {
+        let waits = |ticket: &&mut Ticket| ticket.settled == Settled::Pending && ticket.is_announced;
+        for ticket in self.lock().values_mut().filter(waits) {
             match self.look(ticket, now) {
                 Ok(Some(answer)) => decided.push(answer),
                 Ok(None) => {}
@@ -398,7 +419,8 @@ impl Desk {
         self.lock().retain(|held, ticket| held != key || ticket.id != *id);
     }
 
-    /// Ends a request that could not be put on record: nobody may answer it.
+    /// Ends a request that could not be put on record, and that was not announced: whatever was
+    /// answered did not count.
     pub fn withdraw(&self, key: &Key, id: &ApprovalId) {
         self.forget(key, id);
         let reason = "the request could not be put on record";

@@ -17,7 +17,7 @@ mod told;
 
 pub use answers::{Answer, Answers, Approval, ApprovalError};
 pub use approver::{Approver, Channel, NotAnApprover};
-pub use desk::{Decided, Desk, Key, Settled, Ticket, step};
+pub use desk::{Decided, Desk, Key, Settled, Submitted, Ticket, step};
 pub use file::{
     AnswerFile, ApprovalFile, BudgetFile, NoteFile, PlanFile, Status, TargetFile, TermsFile,
 };

@@ -388,6 +388,14 @@ pub struct UseRecord {
     pub rule: Option<String>,
 }
 
+impl UseRecord {
+    /// The key of the bound that the use went over, where it was refused for how often it was asked
+    /// for: `rates.caller_writes_per_h`.
+    pub fn over_rate(&self) -> Option<&str> {
+        self.rule.as_deref().filter(|rule| !self.allowed && rule.starts_with("rates."))
+    }
+}
+
 impl From<&CapabilityUse> for UseRecord {
     fn from(used: &CapabilityUse) -> Self {
         Self {

@@ -165,6 +165,14 @@ impl Observer {
         if is_reread {
             return Vec::new();
         }
+        if let Some(rate) = used.over_rate() {
+            let Some(who) = principal.clone().map(Who::Principal) else { return Vec::new() };
+            let (call, what) = (call.to_owned(), "busy".to_owned());
+            let detail = Some(told(&format!("{} beyond `{rate}`", used.capability)));
+            let hit = Hit { call, principal, subject, what, detail };
+            let limit = self.limits.count(who, hit, now).map(limit);
+            return limit.map(told_of).into_iter().collect();
+        }
         let whose = [plugin.map(Who::Plugin), principal.clone().map(Who::Principal)];
         let denial = Denial {
             call: call.to_owned(),

@@ -123,11 +123,16 @@ fn a_limit_is_told_once_for_a_plugin_that_loops() {
     records.push(("c4", received("eve@os")));
     let reason = "you make more than 1 calls a second";
     records.push(("c4", json!({"stage": "refused", "refusal": "busy", "reason": reason})));
+    // A write beyond the budget of an hour: a limit of its caller, and no door that is tried.
+    let mut beyond = used(false);
+    beyond["rule"] = json!("rates.caller_writes_per_h");
+    records.extend([("c5", received("bot@os")), ("c5", admitted()), ("c5", beyond)]);
     check(
         &records,
         &expect![[r#"
-        {"type":"limit.hit","data":{"who":{"plugin":"pods"},"n_hits":1,"over_s":0,"last":{"call":"c1","principal":"ada@os","subject":"list_pods","what":"limit-exceeded","detail":"it went over its limit `cpu_ms`"}}}
-        {"type":"limit.hit","data":{"who":{"principal":"eve@os"},"n_hits":1,"over_s":0,"last":{"call":"c4","principal":"eve@os","subject":"list_pods","what":"busy","detail":"you make more than 1 calls a second"}}}"#]],
+            {"type":"limit.hit","data":{"who":{"plugin":"pods"},"n_hits":1,"over_s":0,"last":{"call":"c1","principal":"ada@os","subject":"list_pods","what":"limit-exceeded","detail":"it went over its limit `cpu_ms`"}}}
+            {"type":"limit.hit","data":{"who":{"principal":"eve@os"},"n_hits":1,"over_s":0,"last":{"call":"c4","principal":"eve@os","subject":"list_pods","what":"busy","detail":"you make more than 1 calls a second"}}}
+            {"type":"limit.hit","data":{"who":{"principal":"bot@os"},"n_hits":1,"over_s":0,"last":{"call":"c5","principal":"bot@os","subject":"list_pods","what":"busy","detail":"kubernetes-read beyond `rates.caller_writes_per_h`"}}}"#]],
     );
 }
 
@@ -240,7 +245,8 @@ fn waits(desk: &Desk) -> String {
         body: Body::new("{}"),
     };
     let rule = Rule::named("writes-need-approval");
-    desk.submit(request, plan, rule, ApprovalTerms::default()).unwrap().id.to_string()
+    let submitted = desk.submit(request, plan, rule, ApprovalTerms::default()).unwrap();
+    submitted.ticket.id.to_string()
 }
 
 #[tokio::test]

@@ -96,14 +96,17 @@ async fn no_hour_has_more_writes_than_the_budget() {
         spend("ann", &prod).unwrap();
         tokio::time::advance(Duration::from_mins(10)).await;
     }
-    let told = spend("ann", &lab).unwrap_err();
+    let told = spend("ann", &lab).unwrap_err().text;
     assert!(told.contains("`rates.caller_writes_per_h`") && told.contains("in 30 min"), "{told}");
     spend("bob", &prod).unwrap();
     spend("bob", &prod).unwrap();
-    let told = spend("bob", &prod).unwrap_err();
+    let told = spend("bob", &prod).unwrap_err().text;
     assert!(told.contains("`rates.cluster_writes_per_h`"), "{told}");
     spend("bob", &lab).unwrap();
     tokio::time::advance(Duration::from_mins(30)).await;
     spend("ann", &prod).unwrap();
     assert!(spend("ann", &prod).is_err(), "only the first of the three has left the hour");
+    budget.give_back(&caller("ann"), &prod);
+    spend("ann", &prod).unwrap();
+    assert_eq!(spend("ann", &prod).unwrap_err().rate, "caller_writes_per_h");
 }
