@@ -9,13 +9,15 @@ use toolgate_sdk::prelude::*;
 use toolgate_sdk::serde_json::Value;
 use toolgate_sdk::types::{Condition, Rollout, RolloutState};
 
+use crate::leftover::is_leftover;
+
 /// How long after a revision a pod may begin and still be counted to its rollout.
 const ROLLOUT_S: u64 = 900;
 /// How long after its last end a container that runs again is still taken to be crashing: a crash
 /// loop waits up to five minutes between runs, and looks healthy meanwhile.
-const RESTART_RECENT_S: u64 = 900;
+pub(crate) const RESTART_RECENT_S: u64 = 900;
 /// One or two restarts happen; from here on they are a pattern.
-const RESTARTS_MANY: u32 = 3;
+pub(crate) const RESTARTS_MANY: u32 = 3;
 /// Log lines shown as evidence.
 const LOG_LINES: usize = 4;
 
@@ -83,9 +85,25 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Pods that are meant to run: not those that ended well or are being deleted.
+    /// Pods that are meant to run: not those that ended well, are being deleted or were replaced.
     pub(crate) fn live(&self) -> impl Iterator<Item = &Pod> {
-        self.pods.iter().filter(|pod| pod.phase != "Succeeded" && !pod.deleting)
+        self.pods
+            .iter()
+            .filter(|pod| pod.phase != "Succeeded" && !pod.deleting && !self.is_leftover(pod))
+    }
+
+    /// Whether the pod failed and the workload goes on without it.
+    pub(crate) fn is_leftover(&self, pod: &Pod) -> bool {
+        is_leftover(self.kind, &self.object, &self.pods, pod)
+    }
+
+    /// Whether nothing is missing for want of a pod that failed or leaves.
+    pub(crate) fn is_replaced(&self, pod: &Pod) -> bool {
+        match self.kind {
+            Kind::Pod => false,
+            Kind::Job => has_condition(&self.object, "Complete") || self.is_leftover(pod),
+            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => self.rolled_out(),
+        }
     }
 
     /// Containers of these pods.
@@ -171,8 +189,14 @@ fn belongs(pod: &Pod, revision: &Revision) -> bool {
     owned || hashed
 }
 
-/// Whether all containers of the pod are ready.
+/// Whether the pod is ready: its containers are, and the cluster says so of the pod itself. That of
+/// the containers was said by their node, which may be gone since.
 pub(crate) fn works(pod: &Pod) -> bool {
+    are_ready(pod) && condition(pod, "Ready").is_none_or(|ready| ready.status == "True")
+}
+
+/// Whether all containers of the pod are ready, as its node said last.
+pub(crate) fn are_ready(pod: &Pod) -> bool {
     let mut main = pod.containers.iter().filter(|container| !container.init).peekable();
     main.peek().is_some() && main.all(|container| container.ready)
 }
@@ -185,6 +209,11 @@ pub(crate) fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a Condition> {
 /// A condition of an object, by its type.
 pub(crate) fn condition_of<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     object.items("status.conditions").iter().find(|condition| condition.text("type") == kind)
+}
+
+/// Whether an object has a condition, and it is true.
+pub(crate) fn has_condition(object: &Value, kind: &str) -> bool {
+    condition_of(object, kind).is_some_and(|condition| condition.text("status") == "True")
 }
 
 /// Why the container waits.

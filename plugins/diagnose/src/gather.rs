@@ -10,6 +10,7 @@ use toolgate_sdk::serde_json::Value;
 use toolgate_sdk::types::{Error, WorkloadKind};
 
 use crate::facts::{Facts, Kind, Log, crashed, running_s, waiting, works};
+use crate::leftover::is_leftover;
 
 /// Pods that are looked at: a few show what all have.
 const PODS_MAX: usize = 250;
@@ -37,8 +38,10 @@ pub(crate) fn gather(
     if let (Kind::Pod, Some(pod)) = (kind, pods.first()) {
         history = asked.history_of(pod, &mut gaps);
     }
-    // Those that do not work first: they are what is looked at closely.
-    pods.sort_by_key(works);
+    // Those that do not work first, and what was replaced last: so they are looked at closely.
+    let is_leftover = |pod: &&Pod| is_leftover(kind, &object, &pods, pod);
+    let leftovers: Vec<String> = pods.iter().filter(is_leftover).map(|p| p.uid.clone()).collect();
+    pods.sort_by_key(|pod| (leftovers.contains(&pod.uid), works(pod)));
     let leaving = asked.leaving(&pods);
     let events = asked.events(&pods, &mut gaps);
     let logs = asked.logs(&pods, &mut gaps);
@@ -138,7 +141,10 @@ impl Asked<'_> {
                 Some(self.namespace.to_owned()),
                 Some(selector),
             );
-            pages::all(pages::pods(query, PODS_MAX)).map(|(pods, _)| pods)
+            pages::all(pages::pods(query, PODS_MAX)).map(|(mut pods, _)| {
+                pods.retain(|pod| is_of(self.kind, self.name, pod));
+                pods
+            })
         };
         found.unwrap_or_else(|error| {
             note(gaps, "Pod", error);
@@ -184,9 +190,9 @@ impl Asked<'_> {
         if pods.iter().any(|pod| pod.phase == "Pending") {
             read("PersistentVolumeClaim", None, 50);
         }
-        let prefix = format!("{}-", self.name);
         events.retain(|event| {
-            event.involved_kind != "ReplicaSet" || event.involved_name.starts_with(&prefix)
+            event.involved_kind != "ReplicaSet"
+                || deployment_of(&event.involved_name) == Some(self.name)
         });
         events.sort_by_key(|event| event.last_seen.age_s);
         events
@@ -316,6 +322,24 @@ fn made_by(pod: &Pod) -> Option<(WorkloadKind, &str)> {
     }
 }
 
+/// Whether the pod is one of the workload's: a selector alone also matches pods of another workload
+/// that has the same labels and more.
+fn is_of(kind: Kind, name: &str, pod: &Pod) -> bool {
+    let Some(owner) = &pod.owner else { return false };
+    match kind {
+        Kind::Deployment => owner.kind == "ReplicaSet" && deployment_of(&owner.name) == Some(name),
+        Kind::StatefulSet | Kind::DaemonSet | Kind::Job => {
+            owner.kind == kind.word() && owner.name == name
+        }
+        Kind::Pod => pod.name == name,
+    }
+}
+
+/// The deployment that a replica set is named after. The hash behind it has no hyphen.
+fn deployment_of(replica_set: &str) -> Option<&str> {
+    replica_set.rsplit_once('-').map(|(deployment, _)| deployment)
+}
+
 /// A label selector as text.
 pub(crate) fn selector(selector: &Value) -> String {
     let mut parts: Vec<String> = selector
@@ -368,6 +392,33 @@ mod tests {
         assert_eq!(maker("ReplicaSet", "web-front", hash), None);
         assert_eq!(maker("ReplicaSet", "web-front-5d8c9f7b6", None), None);
         assert_eq!(maker("Job", "nightly-1", None), None);
+    }
+
+    #[test]
+    fn leaves_the_pods_of_other_workloads_out() {
+        let is_of = |kind, name, owner: Option<(&str, &str)>| {
+            let mut pod = sample::pod("web-a", 60);
+            pod.owner =
+                owner.map(|(kind, name)| Owner { kind: kind.to_owned(), name: name.to_owned() });
+            is_of(kind, name, &pod)
+        };
+        let canary = Some(("ReplicaSet", "web-canary-5d8c9f7b6"));
+        assert!(is_of(Kind::Deployment, "web", Some(("ReplicaSet", "web-5d8c9f7b6"))));
+        assert!(!is_of(Kind::Deployment, "web", canary));
+        assert!(is_of(Kind::Deployment, "web-canary", canary));
+        assert!(!is_of(Kind::Deployment, "canary-5d8c9f7b6", canary));
+        assert!(!is_of(Kind::Deployment, "web", Some(("Job", "web-29384775"))));
+        assert!(!is_of(Kind::Deployment, "web", None), "nobody made it");
+        assert!(is_of(Kind::StatefulSet, "web", Some(("StatefulSet", "web"))));
+        assert!(!is_of(Kind::StatefulSet, "web", Some(("StatefulSet", "web-2"))));
+        assert!(!is_of(Kind::DaemonSet, "web", Some(("StatefulSet", "web"))));
+        assert!(is_of(Kind::DaemonSet, "web", Some(("DaemonSet", "web"))));
+        assert!(is_of(Kind::Job, "web-1", Some(("Job", "web-1"))));
+        assert!(!is_of(Kind::Job, "web", Some(("Job", "web-1"))));
+        // As events name what they are about.
+        assert_eq!(deployment_of("web-5d8c9f7b6"), Some("web"));
+        assert_eq!(deployment_of("web-canary-5d8c9f7b6"), Some("web-canary"));
+        assert_eq!(deployment_of("web"), None);
     }
 
     #[test]

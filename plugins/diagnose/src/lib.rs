@@ -6,6 +6,7 @@
 mod facts;
 mod finding;
 mod gather;
+mod leftover;
 mod report;
 mod rules;
 #[cfg(test)]

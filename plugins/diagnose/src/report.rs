@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use toolgate_sdk::kubernetes_read::Pod;
 use toolgate_sdk::object::Fields as _;
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::types::RolloutState;
 
-use crate::facts::{Facts, Kind, condition, condition_of, works};
+use crate::facts::{Facts, Kind, condition, condition_of, has_condition, works};
 use crate::finding::{Certainty, Finding};
 
 /// Pods that are named where nothing is found.
@@ -64,10 +65,10 @@ pub(crate) fn tell(facts: &Facts, findings: Vec<Finding>) -> Reply<Diagnosis> {
             container: finding.container,
         })
         .collect();
-    let pods_ready = facts.live().filter(|pod| works(pod)).count();
+    let (pods, pods_ready) = counts(facts);
     let diagnosis = Diagnosis {
         healthy,
-        pods: facts.live().count(),
+        pods,
         pods_ready,
         causes,
         not_looked_at: facts.gaps.iter().map(|(what, _)| what.clone()).collect(),
@@ -81,20 +82,23 @@ fn healthy(facts: &Facts) -> bool {
     match facts.kind {
         Kind::Pod => facts.pods.iter().all(|pod| pod.phase == "Succeeded" || works(pod)),
         Kind::Job => {
-            let is = |kind| {
-                condition_of(&facts.object, kind).is_some_and(|c| c.text("status") == "True")
-            };
+            let is = |kind| has_condition(&facts.object, kind);
             is("Complete") || (!is("Failed") && all_work)
         }
-        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {
-            // What is left of pods that were replaced does not count.
-            facts.rolled_out() && facts.live().filter(|pod| pod.phase != "Failed").all(works)
-        }
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => facts.rolled_out() && all_work,
     }
 }
 
+/// Pods that are meant to run, and how many of them are ready. A pod that is asked about by its name
+/// counts while it is being deleted.
+fn counts(facts: &Facts) -> (usize, usize) {
+    let is_asked = |pod: &&Pod| facts.kind == Kind::Pod && pod.deleting;
+    let pods = || facts.live().chain(facts.pods.iter().filter(is_asked));
+    (pods().count(), pods().filter(|pod| works(pod)).count())
+}
+
 fn verdict(facts: &Facts, healthy: bool) -> String {
-    let (n_pods, n_ready) = (facts.live().count(), facts.live().filter(|pod| works(pod)).count());
+    let (n_pods, n_ready) = counts(facts);
     let of = facts.desired().map_or(n_pods, |desired| desired as usize);
     let rollout = facts
         .rollout

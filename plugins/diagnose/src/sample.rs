@@ -208,6 +208,45 @@ pub(crate) fn pending(pod: &mut Pod, reason: &str, message: &str) {
     }
 }
 
+/// A pod that is not ready, although its containers are.
+pub(crate) fn unready(pod: &mut Pod, reason: Option<&str>, since_s: u64) {
+    let ready = pod.conditions.iter_mut().find(|condition| condition.kind == "Ready").unwrap();
+    ready.status = "False".to_owned();
+    ready.reason = reason.map(str::to_owned);
+    ready.changed = Some(ago(since_s));
+}
+
+/// A pod that ended in failure so many seconds ago.
+pub(crate) fn failed(pod: &mut Pod, exit_code: i32, reason: &str, age_s: u64) {
+    pod.phase = "Failed".to_owned();
+    unready(pod, Some("PodFailed"), age_s);
+    for container in &mut pod.containers {
+        container.ready = false;
+        container.state = ContainerState::Terminated(ended(exit_code, reason, age_s));
+    }
+}
+
+/// A pod that ended well so many seconds ago.
+pub(crate) fn succeeded(pod: &mut Pod, age_s: u64) {
+    failed(pod, 0, "Completed", age_s);
+    pod.phase = "Succeeded".to_owned();
+}
+
+/// A job with these pods: their names, and how long ago they were made.
+pub(crate) fn job(condition: Option<&str>, pods: &[(&str, u64)]) -> Facts {
+    let mut facts = healthy();
+    facts.kind = Kind::Job;
+    facts.rollout = None;
+    facts.history.clear();
+    facts.pods = pods.iter().map(|(name, age_s)| pod(name, *age_s)).collect();
+    facts.object["spec"] = json!({"parallelism": 1, "completions": 1});
+    if let Some(kind) = condition {
+        facts.object["status"]["conditions"] = json!([{"type": kind, "status": "True",
+            "lastTransitionTime": "2026-11-21T02:03:07Z"}]);
+    }
+    facts
+}
+
 /// A pod whose containers wait for their volumes.
 pub(crate) fn creating(pod: &mut Pod) {
     pod.phase = "Pending".to_owned();

@@ -11,6 +11,13 @@ use crate::rules::one_each;
 const INIT_S: u64 = 300;
 const START_ERRORS: [&str; 4] =
     ["CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun"];
+/// 128 and the number of SIGKILL.
+const KILLED: i32 = 137;
+const NEXT: &str =
+    "Read more of the run that crashed: get_workload_logs, or get_pod_logs with `previous`.";
+const NEXT_KILLED: &str = "Look at the node for memory that ran out: get_node_status, and \
+                           describe_node for its events; then at the run that ended: get_pod_logs \
+                           with `previous`.";
 
 /// The program cannot even be started.
 pub(super) fn cannot_start(facts: &Facts) -> Vec<Finding> {
@@ -101,11 +108,15 @@ pub(super) fn after_deploy(facts: &Facts) -> Vec<Finding> {
 pub(super) fn loops(facts: &Facts) -> Vec<Finding> {
     one_each(crashing(facts).map(|(pod, container, ended)| {
         let sentence = format!("container `{}` crashes: {}", container.name, meaning(ended));
+        let killed = ended.exit_code == KILLED;
+        let node = pod.node.as_deref().filter(|_| killed).unwrap_or_default();
+        let next = if killed { NEXT_KILLED } else { NEXT };
         Finding::new("crash_loop", Certainty::Certain, &sentence)
             .of(&pod.name, Some(&container.name))
             .seen(status_of(pod, container), &told(container, ended))
+            .seen(format!("node of {}", pod.name), node)
             .all_seen(facts.log_of(&pod.name, &container.name))
-            .next("Read more of the run that crashed: get_workload_logs, or get_pod_logs with `previous`.")
+            .next(next)
     }))
 }
 
@@ -132,7 +143,10 @@ fn meaning(ended: &Terminated) -> String {
         126 => "exit code 126, its command cannot be executed".to_owned(),
         127 => "exit code 127, a command is not found".to_owned(),
         134 => "exit code 134, it aborted".to_owned(),
-        137 => "exit code 137, it was killed, not for want of memory".to_owned(),
+        // Who killed it is not told: the runtime may miss what the kernel did, or tell it later.
+        KILLED => "exit code 137, it was killed (SIGKILL), and the runtime told of no \
+                   out-of-memory kill: its node may have run out of memory, or a grace period ran out"
+            .to_owned(),
         139 => "exit code 139, a segmentation fault".to_owned(),
         143 => "exit code 143, it was asked to end".to_owned(),
         _ => format!("exit code {code}"),

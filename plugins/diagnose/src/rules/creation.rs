@@ -1,16 +1,17 @@
 //! Pods that the API server does not let be created.
 
-use crate::facts::{Facts, condition_of, event};
-use crate::finding::{Certainty, Finding};
+use toolgate_sdk::kubernetes_events::Event;
 use toolgate_sdk::object::Fields as _;
+use toolgate_sdk::serde_json::Value;
+
+use crate::facts::{Facts, Kind, condition_of, event, has_condition};
+use crate::finding::{Certainty, Finding};
 
 /// How long an attempt counts: controllers try again within minutes.
 const RECENT_S: u64 = 3_600;
 
 /// The controller may not create the pods that are missing.
 pub(super) fn refused(facts: &Facts) -> Vec<Finding> {
-    // All pods are there: it was refused before, and is not any more.
-    let missing = facts.desired().is_none_or(|desired| facts.live().count() < desired as usize);
     let condition = condition_of(&facts.object, "ReplicaFailure")
         .filter(|condition| condition.text("status") == "True");
     let failed = facts.events.iter().find(|event| {
@@ -18,6 +19,15 @@ pub(super) fn refused(facts: &Facts) -> Vec<Finding> {
             && event.involved_kind != "Pod"
             && event.last_seen.age_s <= RECENT_S
     });
+    // All pods are there: it was refused before, and is not any more.
+    let missing = match facts.kind {
+        Kind::Job => {
+            is_waiting(&facts.object) && failed.is_some_and(|event| is_newest(facts, event))
+        }
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::Pod => {
+            facts.desired().is_none_or(|desired| facts.live().count() < desired as usize)
+        }
+    };
     if !missing && condition.is_none() {
         return Vec::new();
     }
@@ -37,6 +47,32 @@ pub(super) fn refused(facts: &Facts) -> Vec<Finding> {
             .all_seen(if cause == "quota" { quotas(facts) } else { Vec::new() })
             .next(next);
     vec![finding]
+}
+
+/// Whether a job has fewer pods than it should have now, by its own numbers.
+fn is_waiting(job: &Value) -> bool {
+    if has_condition(job, "Complete") || job.flag("spec.suspend") {
+        return false;
+    }
+    let number = |path| job.int(path).unwrap_or_default();
+    let succeeded = number("status.succeeded");
+    // It gave up: that matters if none of its pods ever came.
+    if has_condition(job, "Failed") {
+        return succeeded == 0 && number("status.failed") == 0;
+    }
+    let at_once = job.int("spec.parallelism").unwrap_or(1);
+    let wanted = match job.int("spec.completions") {
+        Some(completions) => at_once.min(completions - succeeded),
+        // The first pod that ends well ends the work.
+        None if succeeded > 0 => 0,
+        None => at_once,
+    };
+    number("status.active") < wanted
+}
+
+/// Whether no pod came after the event: what is missing then waits for another try.
+fn is_newest(facts: &Facts, event: &Event) -> bool {
+    facts.pods.iter().all(|pod| pod.created.age_s >= event.last_seen.age_s)
 }
 
 fn judge(message: &str) -> (&'static str, String, &'static str) {

@@ -1,7 +1,10 @@
 //! Disks that are full, and nodes that throw pods out.
 
+use toolgate_sdk::kubernetes_read::Pod;
+
 use crate::facts::Facts;
 use crate::finding::{Certainty, Finding};
+use crate::leftover::failed_s;
 use crate::rules::one_each;
 
 /// How long ago an eviction may be to explain the present.
@@ -9,9 +12,11 @@ const RECENT_S: u64 = 86_400;
 
 /// A node had to get rid of a pod.
 pub(super) fn evicted(facts: &Facts) -> Vec<Finding> {
+    let counts = |pod: &Pod| !facts.is_leftover(pod) || failed_s(pod) <= RECENT_S;
     let pod = facts
-        .live()
-        .find(|pod| pod.reason.as_deref() == Some("Evicted") && pod.created.age_s <= RECENT_S);
+        .pods
+        .iter()
+        .find(|pod| !pod.deleting && pod.reason.as_deref() == Some("Evicted") && counts(pod));
     let Some(pod) = pod else { return Vec::new() };
     let message = pod.message.as_deref().unwrap_or_default();
     let low = message.to_lowercase();
@@ -31,7 +36,7 @@ pub(super) fn evicted(facts: &Facts) -> Vec<Finding> {
         )
     };
     // What is left of a pod that was replaced is no trouble of today.
-    let replaced = facts.rolled_out();
+    let replaced = facts.is_replaced(pod);
     let certainty = if replaced { Certainty::Possible } else { Certainty::Certain };
     let then = if replaced { ", and has been replaced" } else { "" };
     let sentence = format!("pod `{}` was evicted {why}{then}", pod.name);
@@ -45,6 +50,8 @@ pub(super) fn evicted(facts: &Facts) -> Vec<Finding> {
 /// A program says that it cannot write.
 pub(super) fn no_space(facts: &Facts) -> Vec<Finding> {
     one_each(facts.logs.iter().filter_map(|log| {
+        // What a pod wrote that was replaced is no trouble of today.
+        facts.live().find(|pod| pod.name == log.pod)?;
         let line = log.lines.iter().rev().find(|line| is_full(line))?;
         let run = if log.previous { ", previous run" } else { "" };
         let sentence = format!("container `{}` says that its disk is full", log.container);

@@ -5,10 +5,12 @@ mod crash;
 mod creation;
 mod deletion;
 mod disk;
+mod failed;
 mod image;
 mod memory;
 mod network;
 mod probes;
+mod readiness;
 mod scheduling;
 mod state;
 mod volumes;
@@ -26,6 +28,7 @@ const RULES: &[Rule] = &[
     memory::oom_killed,
     disk::evicted,
     disk::no_space,
+    failed::pods,
     image::pull_fails,
     config::missing,
     crash::cannot_start,
@@ -33,8 +36,10 @@ const RULES: &[Rule] = &[
     volumes::not_mounted,
     volumes::unbound,
     creation::refused,
+    readiness::node_lost,
     probes::kills,
     probes::unready,
+    readiness::held_back,
     crash::init_fails,
     crash::after_deploy,
     crash::loops,
@@ -52,6 +57,7 @@ const EXPLAINS_CRASH: &[&str] = &[
     "crash_after_deploy",
     "disk_full",
     "evicted",
+    "pod_failed",
 ];
 /// What follows from pods that do not work is not a cause of its own.
 const FOLLOWS: &[&str] = &["service_without_endpoints", "job_failed"];
@@ -59,21 +65,21 @@ const FOLLOWS: &[&str] = &["service_without_endpoints", "job_failed"];
 /// All causes that the facts show, most certain first.
 pub(crate) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(facts)).collect();
-    let found: Vec<(&str, Option<String>)> =
-        findings.iter().map(|finding| (finding.cause, finding.container.clone())).collect();
-    let explained = |container: &Option<String>| {
-        found
-            .iter()
-            .any(|(cause, of)| EXPLAINS_CRASH.contains(cause) && (of == container || of.is_none()))
+    let found: Vec<(&str, Option<String>, Option<String>)> = findings
+        .iter()
+        .map(|finding| (finding.cause, finding.pod.clone(), finding.container.clone()))
+        .collect();
+    // What befell a whole pod explains the crashes in that pod only.
+    let explained = |finding: &Finding| {
+        found.iter().any(|(cause, pod, of)| {
+            *cause != finding.cause
+                && EXPLAINS_CRASH.contains(cause)
+                && (of == &finding.container || (of.is_none() && pod == &finding.pod))
+        })
     };
     findings.retain(|finding| match finding.cause {
-        "crash_loop" => !explained(&finding.container),
         // Out of memory after a deployment stays out of memory, with the revision as evidence.
-        "crash_after_deploy" => !found.iter().any(|(cause, of)| {
-            *cause != "crash_after_deploy"
-                && EXPLAINS_CRASH.contains(cause)
-                && *of == finding.container
-        }),
+        "crash_loop" | "crash_after_deploy" => !explained(finding),
         _ => true,
     });
     let has_root = findings.iter().any(|finding| !FOLLOWS.contains(&finding.cause));

@@ -2,6 +2,9 @@
 
 mod around;
 mod inside;
+mod leftovers;
+mod readiness;
+mod waits;
 
 use expect_test::expect;
 
@@ -21,6 +24,11 @@ pub(super) fn sentence(facts: &Facts) -> String {
 
 pub(super) fn report(facts: &Facts) -> String {
     report::tell(facts, diagnose(facts)).text
+}
+
+pub(super) fn is_healthy(facts: &Facts) -> bool {
+    let told = report::tell(facts, diagnose(facts));
+    toolgate_sdk::serde_json::to_value(&told.structured).unwrap()["healthy"] == true
 }
 
 #[test]
