@@ -74,8 +74,8 @@ fn answer(
     order: Order,
     more: bool,
 ) -> Reply<Top> {
-    let bounds: BTreeMap<(&str, &str), Bounds> =
-        pods.iter().map(|pod| ((&*pod.namespace, &*pod.name), bounds(pod))).collect();
+    let pods: BTreeMap<(&str, &str), &Pod> =
+        pods.iter().map(|pod| ((&*pod.namespace, &*pod.name), pod)).collect();
     let sums = |usage: &PodUsage| {
         usage.containers.iter().fold((0_u64, 0_u64), |(cpu_m, memory), container| {
             (cpu_m.saturating_add(container.cpu_m), memory.saturating_add(container.memory_bytes))
@@ -92,15 +92,16 @@ fn answer(
     let (total, mut rows) = (usage.len(), Vec::new());
     for usage in usage {
         let (cpu_m, memory_bytes) = sums(&usage);
-        let found = bounds.get(&(&*usage.namespace, &*usage.name));
-        let limit = found.and_then(|bounds| bounds.memory_limit);
+        let found = pods.get(&(&*usage.namespace, &*usage.name));
+        let found = found.map(|pod| bounds(pod, &usage));
+        let limit = found.as_ref().and_then(|bounds| bounds.memory_limit);
         let cells = [
             usage.namespace.clone(),
             usage.name.clone(),
             quantity::cpu(cpu_m),
-            share(cpu_m, found.map(|b| b.cpu_request), quantity::cpu),
+            share(cpu_m, found.as_ref().map(|b| b.cpu_request), quantity::cpu),
             quantity::bytes(memory_bytes),
-            share(memory_bytes, found.map(|b| b.memory_request), quantity::bytes),
+            share(memory_bytes, found.as_ref().map(|b| b.memory_request), quantity::bytes),
             share(memory_bytes, limit, quantity::bytes),
         ];
         if table.row(cells) {
@@ -131,20 +132,26 @@ fn share(used: u64, bound: Option<u64>, print: fn(u64) -> String) -> String {
     }
 }
 
-fn bounds(pod: &Pod) -> Bounds {
-    let main = || pod.containers.iter().filter(|container| !container.init);
+/// Of the containers that are measured together: beside the main ones an init container that goes on
+/// beside them (`restartPolicy: Always`). One that has ended uses nothing and counts for nothing.
+fn bounds(pod: &Pod, usage: &PodUsage) -> Bounds {
+    let is_measured = |name: &str| usage.containers.iter().any(|measured| measured.name == name);
+    let counted = || {
+        let containers = pod.containers.iter();
+        containers.filter(|container| !container.init || is_measured(&container.name))
+    };
     let find = |list: &[Quantity], resource: &str| {
         list.iter().find(|q| q.resource == resource).map(|q| q.amount.clone())
     };
     let sum = |read: fn(&str) -> Option<u64>, resource: &str| {
-        main()
+        counted()
             .filter_map(|container| read(&find(&container.requests, resource)?))
             .fold(0_u64, u64::saturating_add)
     };
     Bounds {
         cpu_request: sum(quantity::cpu_m, "cpu"),
         memory_request: sum(quantity::units, "memory"),
-        memory_limit: main()
+        memory_limit: counted()
             .map(|container| quantity::units(&find(&container.limits, "memory")?))
             .try_fold(0_u64, |sum, limit| Some(sum.saturating_add(limit?)))
             .filter(|limit| *limit > 0),
@@ -174,7 +181,7 @@ mod tests {
         }
     }
 
-    fn pod(name: &str, limits: [Option<&str>; 2]) -> Pod {
+    fn pod<const N: usize>(name: &str, limits: [Option<&str>; N]) -> Pod {
         let quantity = |resource: &str, amount: &str| Quantity {
             resource: resource.to_owned(),
             amount: amount.to_owned(),
@@ -228,6 +235,20 @@ mod tests {
         let reply = answer("`shop`", used(), &[], Order::Cpu, false);
         assert_eq!(reply.structured.pods[0].name, "web");
         assert_eq!(reply.structured.pods[0].memory_percent, None);
+    }
+
+    #[test]
+    fn counts_init_containers_that_go_on() {
+        let mut mesh = pod("web", [Some("64Mi"), Some("64Mi"), Some("64Mi")]);
+        for (container, name) in mesh.containers.iter_mut().zip(["migrate", "mesh", "app"]) {
+            name.clone_into(&mut container.name);
+            container.init = name != "app";
+        }
+        let mut used = usage("web", 100, 40 << 20);
+        "mesh".clone_into(&mut used.containers[1].name);
+        let reply = answer("`shop`", vec![used], &[mesh], Order::Memory, false);
+        expect!["shop        web    200m   500m (40%)    80Mi     128Mi (62%)      128Mi (62%)"]
+            .assert_eq(reply.text.lines().last().unwrap());
     }
 
     #[test]

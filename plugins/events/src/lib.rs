@@ -86,12 +86,23 @@ fn answer(place: &str, list: EventList) -> Reply<Events> {
     }
     let shown = u32::try_from(list.events.len()).unwrap_or(u32::MAX);
     table.leave_out(list.total.saturating_sub(shown).into());
-    let least = if list.truncated { "at least " } else { "" };
     let total = list.total;
-    let text = if list.events.is_empty() {
-        format!("No events in {place} match. Clusters forget events, by default after an hour.")
-    } else {
-        format!("{shown} of {least}{total} events in {place}, newest first\n\n{table}")
+    // A list that stops at its bound stops anywhere: it is in no order of time.
+    let text = match (list.events.is_empty(), list.truncated) {
+        (true, false) => {
+            format!("No events in {place} match. Clusters forget events, by default after an hour.")
+        }
+        (true, true) => format!(
+            "No events match of those in {place} that were looked at. There are more: narrow with \
+             `namespace`."
+        ),
+        (false, false) => {
+            format!("{shown} of {total} events in {place}, newest first\n\n{table}")
+        }
+        (false, true) => format!(
+            "{shown} of at least {total} events in {place}: the newest of those that were looked \
+             at, there may be newer ones\n\n{table}"
+        ),
     };
     let truncated = list.truncated || table.left_out() > 0;
     let events = list.events.into_iter().map(EventRow::new).collect();
@@ -166,7 +177,7 @@ mod tests {
         let reply = answer("`shop`", EventList { events: two(), total: 10_000, truncated: true });
         assert!(reply.truncated);
         expect![[r#"
-            2 of at least 10000 events in `shop`, newest first
+            2 of at least 10000 events in `shop`: the newest of those that were looked at, there may be newer ones
 
             LAST SEEN   NAMESPACE   TYPE      REASON    OBJECT                       COUNT   MESSAGE
             9s ago      shop        Warning   BackOff   Pod/web-1                    40      Back-off restarting failed container
@@ -177,6 +188,9 @@ mod tests {
     #[test]
     fn says_so_when_there_are_none() {
         let none = EventList { events: Vec::new(), total: 0, truncated: false };
+        let cut = EventList { events: Vec::new(), total: 0, truncated: true };
+        let cut = answer("`shop`", cut).text;
+        assert!(cut.starts_with("No events match of those in `shop` that were looked at"), "{cut}");
         expect!["No events in the granted namespaces match. Clusters forget events, by default after an hour."].assert_eq(&answer("the granted namespaces", none).text);
     }
 

@@ -148,6 +148,39 @@ fn puts_each_log_of_a_workload_under_its_header() {
 }
 
 #[test]
+fn no_line_of_a_log_that_was_not_searched_to_its_end_is_not_none() {
+    let header = |ending, lines_read, truncated, n_lines| {
+        let found = ContainerLog {
+            lines_read,
+            truncated,
+            ending,
+            ..container_log("web-1", false, n_lines)
+        };
+        let log = WorkloadLog { logs: vec![found], pods_total: 1, truncated };
+        let searched = workload_args(&json!({"workload": "web", "include": "panic"}));
+        let text = workload::answer(&searched, log).text;
+        text.lines().find(|line| line.starts_with("==")).unwrap().to_owned() + "\n"
+    };
+    expect![[r#"
+        == web-1 app: 0 lines among the newest 100000; older ones were not searched
+        == web-1 app: 1 line among the newest 100000; older ones were not searched
+        == web-1 app: 0 lines
+        == web-1 app: 0 lines
+        == web-1 app: 0 lines among the 700 that were read; newer ones were not
+    "#]]
+    .assert_eq(
+        &[
+            header(Ending::Log, 100_000, true, 0),
+            header(Ending::Log, 100_001, true, 1),
+            header(Ending::Log, 100_000, false, 0),
+            header(Ending::Log, 90, true, 0),
+            header(Ending::Time, 700, true, 0),
+        ]
+        .concat(),
+    );
+}
+
+#[test]
 fn shares_the_room_of_one_answer() {
     let logs = vec![container_log("web-1", false, 5_000), container_log("web-2", false, 10)];
     let log = WorkloadLog { logs, pods_total: 2, truncated: false };

@@ -2,11 +2,16 @@
 
 use std::fmt::Write as _;
 
-use toolgate_sdk::kubernetes_logs::{self, ContainerLog, Pods, Run, WorkloadLog, WorkloadLogQuery};
+use toolgate_sdk::kubernetes_logs::{
+    self, ContainerLog, Ending, Pods, Run, WorkloadLog, WorkloadLogQuery,
+};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::types::WorkloadKind;
 
 use crate::{LINES_BYTES_MAX, default_namespace, filter, lines, removed};
+
+/// Lines of a log that the host looks through for a filter: the newest.
+const SEARCHED_MAX: u64 = 100_000;
 
 #[arguments]
 pub(crate) struct Args {
@@ -166,14 +171,32 @@ pub(crate) fn answer(args: &Args, log: WorkloadLog) -> Reply<Facts> {
 fn header(args: &Args, log: &ContainerLog, n_shown: usize) -> String {
     let run = if log.previous { ", previous run" } else { "" };
     let mut text = format!("== {} {}{run}: ", log.pod, log.container);
+    let is_search = args.include.is_some() || args.exclude.is_some();
     let _ = match (&log.unavailable, log.lines_matched) {
         (Some(why), _) => write!(text, "{}", one_line(why)),
         (None, 1) if n_shown == 1 => write!(text, "1 line"),
         (None, n) if n == n_shown as u64 => write!(text, "{n_shown} lines"),
-        (None, n) if args.include.is_some() || args.exclude.is_some() => {
-            write!(text, "the newest {n_shown} of {n} matching lines")
-        }
+        (None, n) if is_search => write!(text, "the newest {n_shown} of {n} matching lines"),
         (None, _) => write!(text, "the newest {n_shown} lines"),
     };
+    text.push_str(&unread(log, is_search));
     text
+}
+
+/// What was not looked at, so that "0 lines" is not read as "there are none".
+fn unread(log: &ContainerLog, is_search: bool) -> String {
+    if log.unavailable.is_some() {
+        return String::new();
+    }
+    match log.ending {
+        Ending::Time | Ending::Bytes => {
+            format!(" among the {} that were read; newer ones were not", log.lines_read)
+        }
+        Ending::Log | Ending::Matched
+            if is_search && log.truncated && log.lines_read >= SEARCHED_MAX =>
+        {
+            format!(" among the newest {SEARCHED_MAX}; older ones were not searched")
+        }
+        Ending::Log | Ending::Matched => String::new(),
+    }
 }

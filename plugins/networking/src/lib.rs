@@ -48,6 +48,12 @@ fn list(
     object::list(cluster, kind, namespace, fields, OBJECTS_MAX)
 }
 
+/// That a list was cut at its bound, and what to do about it.
+fn more(what: &str, within: Option<&str>) -> String {
+    let hint = if within.is_none() { ": name a `namespace`" } else { "" };
+    format!("There are more {what} than the {OBJECTS_MAX} that were looked at{hint}.")
+}
+
 #[cfg(test)]
 mod tests {
     use toolgate_sdk::Guest as _;

@@ -43,7 +43,11 @@ pub(crate) fn explain_network_policies(args: Args) -> Result<Reply<Explained>, T
     let pod = object::get(cluster, "Pod", Some(&namespace), &pod_name, &fields)?;
     let kind = "NetworkPolicy.networking.k8s.io";
     let (policies, more) = list(cluster, kind, Some(&namespace), &["spec"])?;
-    Ok(answer(&pod, &policies).truncated(more))
+    let mut reply = answer(&pod, &policies);
+    if more {
+        reply.text = format!("{}\n\n{}", reply.text, crate::more("network policies", Some("")));
+    }
+    Ok(reply.truncated(more))
 }
 
 fn answer(pod: &Value, policies: &[Value]) -> Reply<Explained> {

@@ -35,22 +35,28 @@ pub(crate) struct Checked {
 pub(crate) fn check_services(args: Args) -> Result<Reply<Checked>, ToolError> {
     let Args { namespace, cluster } = args;
     let (cluster, within) = (cluster.as_deref(), namespace.as_deref());
-    let (services, more) = list(cluster, "Service", within, &["spec"])?;
+    let (services, more_services) = list(cluster, "Service", within, &["spec"])?;
     let fields = ["metadata.labels", "endpoints.conditions", "ports"];
-    let (slices, _) = list(cluster, "EndpointSlice.discovery.k8s.io", within, &fields)?;
+    let (slices, more_slices) = list(cluster, "EndpointSlice.discovery.k8s.io", within, &fields)?;
     let fields = ["metadata.labels", "status.phase", "status.conditions", "spec.containers.ports"];
     let (pods, more_pods) = list(cluster, "Pod", within, &fields)?;
-    let found = Objects { services, slices, pods };
-    Ok(answer(&pages::place(within), &found, more || more_pods))
+    let found = Objects { services, slices, pods, more_services, more_slices, more_pods };
+    Ok(answer(within, &found))
 }
 
+/// What was listed, and of what there is more than that.
+#[derive(Default)]
 struct Objects {
     services: Vec<Value>,
     slices: Vec<Value>,
     pods: Vec<Value>,
+    more_services: bool,
+    more_slices: bool,
+    more_pods: bool,
 }
 
-fn answer(place: &str, found: &Objects, more: bool) -> Reply<Checked> {
+fn answer(within: Option<&str>, found: &Objects) -> Reply<Checked> {
+    let place = pages::place(within);
     let mut ready: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for slice in &found.slices {
         let service = slice.at("metadata.labels").key(SERVICE_OF).as_str().unwrap_or_default();
@@ -59,7 +65,7 @@ fn answer(place: &str, found: &Objects, more: bool) -> Reply<Checked> {
         let n = endpoints.filter(|e| e.at("conditions.ready").as_bool().unwrap_or(true)).count();
         *ready.entry((slice.text("metadata.namespace"), service)).or_default() += n;
     }
-    let mut checked = 0;
+    let (mut checked, mut n_open) = (0, 0);
     let mut table = Table::new(&["NAMESPACE", "SERVICE", "SELECTOR", "WHY"])
         .narrow_by("narrow with `namespace`");
     let mut rows = Vec::new();
@@ -71,11 +77,17 @@ fn answer(place: &str, found: &Objects, more: bool) -> Reply<Checked> {
         {
             continue;
         }
-        checked += 1;
         if ready.get(&(namespace, name)).copied().unwrap_or_default() > 0 {
+            checked += 1;
             continue;
         }
-        let (problem, pods, why) = why(service, &found.pods);
+        // Its endpoints may be in a slice that was not read.
+        if found.more_slices {
+            n_open += 1;
+            continue;
+        }
+        checked += 1;
+        let (problem, pods, why) = why(service, &found.pods, found.more_pods);
         let selector = object::selector(service.at("spec.selector"));
         if table.row([namespace.to_owned(), name.to_owned(), selector, why]) {
             rows.push(Row {
@@ -87,19 +99,44 @@ fn answer(place: &str, found: &Objects, more: bool) -> Reply<Checked> {
         }
     }
     let text = match (checked, table.is_empty()) {
+        (0, _) if n_open > 0 => format!("No service in {place} could be judged."),
         (0, _) => format!("No services with a selector in {place}."),
+        (n, true) if n_open > 0 => {
+            let all = n + n_open;
+            format!("{n} of {all} services with a selector in {place} have ready endpoints.")
+        }
         (n, true) => format!("All {n} services with a selector in {place} have ready endpoints."),
         (n, false) => {
             let bad = rows.len() as u64 + table.left_out();
             format!("{bad} of {n} services in {place} have no ready endpoint\n\n{table}")
         }
     };
-    let truncated = more || table.left_out() > 0;
+    let text = format!("{text}{}", unread(within, found, n_open));
+    let truncated =
+        found.more_services || found.more_slices || found.more_pods || table.left_out() > 0;
     Reply::new(text, Checked { services: rows, checked }).truncated(truncated)
 }
 
+/// What was not looked at, and what follows from it: the rest of a list is no outage.
+fn unread(within: Option<&str>, found: &Objects, n_open: usize) -> String {
+    let mut lines = Vec::new();
+    if found.more_services {
+        lines.push(crate::more("services", within));
+    }
+    if found.more_slices && n_open > 0 {
+        let more = crate::more("endpoint slices", within);
+        lines.push(format!("{n_open} more may have ready endpoints or not. {more}"));
+    } else if found.more_slices {
+        lines.push(crate::more("endpoint slices", within));
+    }
+    if found.more_pods {
+        lines.push(crate::more("pods", within));
+    }
+    lines.into_iter().fold(String::new(), |text, line| text + "\n\n" + &line)
+}
+
 /// Why a service has no ready endpoint.
-fn why(service: &Value, pods: &[Value]) -> (&'static str, usize, String) {
+fn why(service: &Value, pods: &[Value], more_pods: bool) -> (&'static str, usize, String) {
     let namespace = service.text("metadata.namespace");
     let selector = json!({"matchLabels": service.at("spec.selector")});
     let here = || {
@@ -110,14 +147,21 @@ fn why(service: &Value, pods: &[Value]) -> (&'static str, usize, String) {
     };
     let behind: Vec<&Value> =
         here().filter(|pod| object::selects(&selector, pod.at("metadata.labels"))).collect();
+    let n_ready = behind.iter().filter(|pod| is_ready(pod)).count();
+    let unknown_port = unknown_port(service, &behind);
+    // Of pods that were not read nobody can say that they do not match, are not ready, or lack a
+    // port.
+    if more_pods && (n_ready == 0 || unknown_port.is_some()) {
+        let why = "not known: its pods may be among those that were not looked at";
+        return ("no_endpoints", behind.len(), why.to_owned());
+    }
     if behind.is_empty() {
         return ("no_pods_match", 0, nearly(service, here()));
     }
-    if let Some(port) = unknown_port(service, &behind) {
+    if let Some(port) = unknown_port {
         let why = format!("no container of its {} pods has a port named `{port}`", behind.len());
         return ("port_mismatch", behind.len(), why);
     }
-    let n_ready = behind.iter().filter(|pod| is_ready(pod)).count();
     if n_ready == 0 {
         let named = behind.iter().take(3).map(|pod| pod.text("metadata.name"));
         let named: Vec<&str> = named.collect();
@@ -208,8 +252,9 @@ mod tests {
             ],
             slices: vec![slice("well", true), slice("unready", false)],
             pods: vec![pod("web", "True"), pod("cart", "False"), elsewhere],
+            ..Objects::default()
         };
-        let reply = answer("`shop`", &found, false);
+        let reply = answer(Some("shop"), &found);
         assert_eq!((reply.structured.checked, reply.structured.services.len()), (6, 5));
         expect![[r#"
             5 of 6 services in `shop` have no ready endpoint
@@ -227,11 +272,66 @@ mod tests {
         let found = Objects {
             services: vec![service("well", json!({"app": "web"}), json!("http"))],
             slices: vec![slice("well", true)],
-            pods: Vec::new(),
+            ..Objects::default()
         };
-        let well = answer("`shop`", &found, false).text;
+        let well = answer(Some("shop"), &found).text;
         assert_eq!(well, "All 1 services with a selector in `shop` have ready endpoints.");
-        let none = Objects { services: Vec::new(), slices: Vec::new(), pods: Vec::new() };
-        assert_eq!(answer("`shop`", &none, false).text, "No services with a selector in `shop`.");
+        let none = answer(Some("shop"), &Objects::default());
+        assert_eq!(none.text, "No services with a selector in `shop`.");
+    }
+
+    #[test]
+    fn a_list_that_is_cut_is_no_outage() {
+        let found = |more_slices, more_pods| Objects {
+            services: vec![
+                service("well", json!({"app": "web"}), json!("http")),
+                service("later", json!({"app": "later"}), json!("http")),
+                service("unready", json!({"app": "cart"}), json!("http")),
+                service("port", json!({"app": "web"}), json!("grpc")),
+                service("lag", json!({"app": "web"}), json!(8080)),
+            ],
+            slices: vec![slice("well", true)],
+            pods: vec![pod("web", "True"), pod("cart", "False")],
+            more_services: more_slices,
+            more_slices,
+            more_pods,
+        };
+        let reply = answer(None, &found(true, true));
+        assert!(reply.truncated && reply.structured.services.is_empty());
+        assert_eq!(reply.structured.checked, 1);
+        expect![[r#"
+            1 of 5 services with a selector in the granted namespaces have ready endpoints.
+
+            There are more services than the 2000 that were looked at: name a `namespace`.
+
+            4 more may have ready endpoints or not. There are more endpoint slices than the 2000 that were looked at: name a `namespace`.
+
+            There are more pods than the 2000 that were looked at: name a `namespace`."#]]
+        .assert_eq(&reply.text);
+        let reply = answer(Some("shop"), &found(false, true));
+        assert!(reply.truncated);
+        assert!(reply.structured.services.iter().all(|row| row.problem == "no_endpoints"));
+        expect![[r#"
+            4 of 5 services in `shop` have no ready endpoint
+
+            NAMESPACE   SERVICE   SELECTOR    WHY
+            shop        later     app=later   not known: its pods may be among those that were not looked at
+            shop        unready   app=cart    not known: its pods may be among those that were not looked at
+            shop        port      app=web     not known: its pods may be among those that were not looked at
+            shop        lag       app=web     1 pods match and are ready, but are not in its endpoint slices yet
+
+            There are more pods than the 2000 that were looked at."#]]
+        .assert_eq(&reply.text);
+    }
+
+    #[test]
+    fn judges_nothing_where_every_slice_may_be_missing() {
+        let found = Objects {
+            services: vec![service("later", json!({"app": "later"}), json!("http"))],
+            more_slices: true,
+            ..Objects::default()
+        };
+        let text = answer(Some("shop"), &found).text;
+        assert!(text.starts_with("No service in `shop` could be judged.\n\n1 more may"), "{text}");
     }
 }

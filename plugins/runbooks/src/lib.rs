@@ -184,7 +184,10 @@ fn cluster_health(asked: Health) -> Result<String, PromptError> {
         "`get_node_status`: nodes that are not ready, under pressure or cordoned; for each \
         of them `describe_node`.",
     );
-    book.step("`top_nodes`: nodes that are nearly full, by what is used and by what is requested.");
+    book.step(
+        "`top_nodes`: nodes that are nearly full, by what is used now. What is requested of a node \
+        `describe_node` says.",
+    );
     book.step("`list_failing_pods`: group what fails by cause, not by pod.");
     book.step(
         "`list_deployments`: rollouts that are stuck, and deployments with fewer replicas than \
@@ -215,8 +218,8 @@ fn incident_triage(asked: Incident) -> Result<String, PromptError> {
         edited before it began. Most incidents follow a change."
     ));
     book.step(format!(
-        "`get_recent_events` of the last {minutes} minutes, newest first: the first \
-        warning dates the beginning."
+        "`get_recent_events`, newest first, with a `limit` that reaches back {minutes} minutes (at \
+        most 500; `warnings_only` reaches further): the first warning dates the beginning."
     ));
     book.step(
         "`get_node_status`: nodes that are gone or under pressure explain many failures at once.",
@@ -305,7 +308,9 @@ fn pre_deploy_check(asked: Change) -> Result<String, PromptError> {
     book.step("`find_recent_changes` in the namespace, last 60 minutes: is somebody else at work?");
     book.step("`get_recent_events` in the namespace: quota, scheduling, probes.");
     book.step(
-        "`get_node_status` and `top_nodes`: is there room for the surge of a rolling update?",
+        "`get_node_status`, then `describe_node` of the nodes that its pods may run on: do their \
+        requests leave room for the surge of a rolling update? `top_nodes` shows what is used now, \
+        which is not what decides.",
     );
     book.step(format!(
         "`get_resource` of `{deployment}`: strategy, replicas, probes, requests and \
@@ -334,8 +339,8 @@ fn post_incident_summary(asked: Summary) -> Result<String, PromptError> {
     book.look_only();
     let of = workload.map_or_else(String::new, |name| format!(" of `{name}`"));
     book.step(format!(
-        "`get_recent_events` of the last {minutes} minutes: the first and the last \
-        warning, with their times."
+        "`get_recent_events` with `warnings_only` and a `limit` that reaches back {minutes} minutes \
+        (at most 500): the first and the last warning, with their times."
     ));
     book.step(format!(
         "`find_recent_changes` of the last {minutes} minutes: deployments, edits and \

@@ -54,6 +54,23 @@ fn names_the_place_the_bounds_and_the_steps() {
 }
 
 #[test]
+fn says_of_tools_what_they_can_do() {
+    let place = [("namespace", "shop")];
+    let text = written("pre-deploy-check", &[&place[..], &[("deployment", "web")]].concat());
+    assert!(text.contains("`describe_node` of the nodes"), "{text}");
+    for (name, more) in [
+        ("cluster-health", ("cluster", "demo")),
+        ("incident-triage", ("report", "it is slow")),
+        ("post-incident-summary", ("title", "it was slow")),
+    ] {
+        let text = written(name, &[&place[..], &[more]].concat());
+        // It shows what is used, and takes a number of rows.
+        assert!(!text.contains("by what is requested"), "{text}");
+        assert!(!text.contains("`get_recent_events` of the last"), "{text}");
+    }
+}
+
+#[test]
 fn every_prompt_says_where_and_what_must_not_be_done() {
     let all = [("namespace", "shop"), ("cluster", "demo")];
     for (name, more) in [

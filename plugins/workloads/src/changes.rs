@@ -23,7 +23,8 @@ pub(crate) struct Recent {
     pub(crate) namespace: String,
     /// `Deployment/web`
     pub(crate) object: String,
-    /// deployed, restarted, rolled back, scaled, created, edited, being deleted
+    /// deployed, restarted, rolled back, scaled, pods made, pods replaced, paused, resumed, created,
+    /// edited, being deleted, cordoned, uncordoned
     pub(crate) what: &'static str,
     pub(crate) detail: String,
 }
@@ -101,9 +102,26 @@ fn fields(revision: &Revision) -> String {
     format!(": {}{more}", lines.join("; "))
 }
 
+/// How old the objects that keep templates are, by namespace and name.
+pub(crate) type Ages = BTreeMap<(String, String), u64>;
+
+pub(crate) fn ages(templates: &[Value], clock: &Clock) -> Ages {
+    let age = |template: &Value| {
+        let key = (template.text("metadata.namespace"), template.text("metadata.name"));
+        let age_s = clock.age_s(template.text("metadata.creationTimestamp"))?;
+        Some(((key.0.to_owned(), key.1.to_owned()), age_s))
+    };
+    templates.iter().filter_map(age).collect()
+}
+
 /// What the events of deployments and autoscalers say that no revision does: scaling, going back.
 /// `rolled` are the workloads of which there is a new revision: theirs are part of the rollout.
-pub(crate) fn scaled(events: &[Event], rolled: &[Workload], window_s: u64) -> Vec<Recent> {
+pub(crate) fn scaled(
+    events: &[Event],
+    rolled: &[Workload],
+    ages: &Ages,
+    window_s: u64,
+) -> Vec<Recent> {
     let mut by_object: BTreeMap<(&str, &str, &str), Vec<&Event>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.last_seen.age_s <= window_s) {
         let scales = matches!(event.reason.as_str(), "ScalingReplicaSet" | "SuccessfulRescale");
@@ -116,11 +134,11 @@ pub(crate) fn scaled(events: &[Event], rolled: &[Workload], window_s: u64) -> Ve
             by_object.entry(key).or_default().push(event);
         }
     }
-    by_object.into_values().filter_map(|events| scaling(&events)).collect()
+    by_object.into_values().filter_map(|events| scaling(&events, ages)).collect()
 }
 
 /// What one object's scaling events amount to.
-fn scaling(events: &[&Event]) -> Option<Recent> {
+fn scaling(events: &[&Event], ages: &Ages) -> Option<Recent> {
     let newest = events.iter().min_by_key(|event| event.last_seen.age_s)?;
     let named = |direction: &str| {
         events.iter().find_map(|event| {
@@ -129,8 +147,20 @@ fn scaling(events: &[&Event]) -> Option<Recent> {
         })
     };
     let (up, down) = (named("Scaled up replica set "), named("Scaled down replica set "));
-    // One replica set grows and another shrinks, and none of them is new: an older one is back.
+    let age_s = |name: &str| ages.get(&(newest.namespace.clone(), name.to_owned()));
+    // One replica set grows and another shrinks, and none of them is new: an older one is back, or
+    // the rollout began before the window.
     let (what, detail) = match (up, down) {
+        (Some(up), Some(down))
+            if age_s(&up).zip(age_s(&down)).is_some_and(|(up, down)| up < down) =>
+        {
+            (
+                "deployed",
+                format!(
+                    "from replica set {down} to {up}, which is newer, and older than the window"
+                ),
+            )
+        }
         (Some(up), Some(down)) if up != down => {
             ("rolled back", format!("from replica set {down} to the older {up}"))
         }
@@ -146,6 +176,62 @@ fn scaling(events: &[&Event]) -> Option<Recent> {
     })
 }
 
+/// Whether a deployment was paused or resumed in the window. That it was resumed its controller
+/// forgets with the next rollout that is complete.
+pub(crate) fn paused(object: &Value, clock: &Clock, window_s: u64) -> Option<Recent> {
+    let conditions = object.items("status.conditions").iter();
+    let progressing = conditions.into_iter().find(|c| c.text("type") == "Progressing")?;
+    let what = match (progressing.text("reason"), object.flag("spec.paused")) {
+        ("DeploymentPaused", true) => "paused",
+        ("DeploymentResumed", false) => "resumed",
+        _ => return None,
+    };
+    recent("Deployment", object, progressing.text("lastUpdateTime"), what, clock, window_s)
+}
+
+/// Whether a node was cordoned in the window: its controller marks it then.
+pub(crate) fn cordoned(node: &Value, clock: &Clock, window_s: u64) -> Option<Recent> {
+    let mut taints = node.items("spec.taints").iter();
+    let mark = taints.find(|taint| taint.text("key") == "node.kubernetes.io/unschedulable")?;
+    let at = Some(mark.text("timeAdded")).filter(|_| node.flag("spec.unschedulable"))?;
+    recent("Node", node, at, "cordoned", clock, window_s)
+}
+
+/// Nodes that take pods again: the event of the node's own agent.
+pub(crate) fn uncordoned(events: &[Event], window_s: u64) -> Vec<Recent> {
+    let open =
+        |event: &&Event| event.reason == "NodeSchedulable" && event.last_seen.age_s <= window_s;
+    let told = |event: &Event| Recent {
+        at: event.last_seen.at.clone(),
+        age_s: event.last_seen.age_s,
+        namespace: String::new(),
+        object: format!("Node/{}", event.involved_name),
+        what: "uncordoned",
+        detail: String::new(),
+    };
+    events.iter().filter(open).map(told).collect()
+}
+
+/// What was done to an object at this time, unless that is too long ago.
+fn recent(
+    kind: &str,
+    object: &Value,
+    at: &str,
+    what: &'static str,
+    clock: &Clock,
+    window_s: u64,
+) -> Option<Recent> {
+    let age_s = clock.age_s(at).filter(|age_s| *age_s <= window_s)?;
+    Some(Recent {
+        at: at.to_owned(),
+        age_s,
+        namespace: object.text("metadata.namespace").to_owned(),
+        object: format!("{kind}/{}", object.text("metadata.name")),
+        what,
+        detail: String::new(),
+    })
+}
+
 /// Whether an object was created, edited or deleted in the window, by its own times.
 pub(crate) fn touched(kind: &str, object: &Value, clock: &Clock, window_s: u64) -> Option<Recent> {
     // What a controller keeps is not what someone did.
@@ -153,15 +239,8 @@ pub(crate) fn touched(kind: &str, object: &Value, clock: &Clock, window_s: u64) 
         return None;
     }
     let made = |at: &str, what, detail| {
-        let age_s = clock.age_s(at).filter(|age_s| *age_s <= window_s)?;
-        Some(Recent {
-            at: at.to_owned(),
-            age_s,
-            namespace: object.text("metadata.namespace").to_owned(),
-            object: format!("{kind}/{}", object.text("metadata.name")),
-            what,
-            detail,
-        })
+        let made = recent(kind, object, at, what, clock, window_s)?;
+        Some(Recent { detail, ..made })
     };
     let deleted = object.text("metadata.deletionTimestamp");
     if !deleted.is_empty() {
@@ -290,14 +369,62 @@ mod tests {
         let old = event("ScalingReplicaSet", "Scaled up replica set web-older to 3", HOUR + 1);
         let events = [up.clone(), down, other, old];
         assert_eq!(
-            shown(&scaled(&events, &[], HOUR)),
+            shown(&scaled(&events, &[], &Ages::new(), HOUR)),
             ["rolled back Deployment/web: from replica set web-new to the older web-old"]
         );
         assert_eq!(
-            shown(&scaled(&[up], &[], HOUR)),
+            shown(&scaled(&[up], &[], &Ages::new(), HOUR)),
             ["scaled Deployment/web: Scaled up replica set web-old to 3"]
         );
-        assert!(scaled(&events, &[workload()], HOUR).is_empty(), "part of the rollout");
+        let rolled = scaled(&events, &[workload()], &Ages::new(), HOUR);
+        assert!(rolled.is_empty(), "part of the rollout");
+    }
+
+    #[test]
+    fn a_rollout_that_began_before_is_no_way_back() {
+        let template = |name: &str, created: &str| json!({"metadata": {"namespace": "shop", "name": name, "creationTimestamp": created}});
+        let templates =
+            [template("web-b", "2026-11-21T01:00:07Z"), template("web-a", "2026-11-20T02:13:07Z")];
+        let up = event("ScalingReplicaSet", "Scaled up replica set web-b from 2 to 3", 50);
+        let down = event("ScalingReplicaSet", "Scaled down replica set web-a from 1 to 0", 40);
+        assert_eq!(
+            shown(&scaled(&[up, down], &[], &ages(&templates, &clock()), HOUR)),
+            [
+                "deployed Deployment/web: from replica set web-a to web-b, which is newer, and older than the window"
+            ]
+        );
+    }
+
+    #[test]
+    fn sees_deployments_being_paused_and_nodes_being_cordoned() {
+        let (recent, old) = ("2026-11-21T02:03:07Z", "2026-11-20T02:03:07Z");
+        let deployment = |paused: bool, reason: &str, at: &str| {
+            let conditions = json!([{"type": "Available"},
+                {"type": "Progressing", "reason": reason, "lastUpdateTime": at}]);
+            let object = json!({"metadata": {"namespace": "shop", "name": "web"},
+                "spec": {"paused": paused}, "status": {"conditions": conditions}});
+            shown(&Vec::from_iter(super::paused(&object, &clock(), HOUR)))
+        };
+        assert_eq!(deployment(true, "DeploymentPaused", recent), ["paused Deployment/web: "]);
+        assert_eq!(deployment(false, "DeploymentResumed", recent), ["resumed Deployment/web: "]);
+        for (paused, reason, at) in [
+            (true, "DeploymentPaused", old),
+            (false, "DeploymentPaused", recent),
+            (false, "NewReplicaSetAvailable", recent),
+        ] {
+            assert!(deployment(paused, reason, at).is_empty(), "{paused} {reason} {at}");
+        }
+        let node = |closed: bool, at: &str| {
+            let taints = json!([{"key": "dedicated"},
+                {"key": "node.kubernetes.io/unschedulable", "timeAdded": at}]);
+            let object = json!({"metadata": {"name": "n1"},
+                "spec": {"unschedulable": closed, "taints": taints}});
+            shown(&Vec::from_iter(cordoned(&object, &clock(), HOUR)))
+        };
+        assert_eq!(node(true, recent), ["cordoned Node/n1: "]);
+        assert!(node(true, old).is_empty() && node(false, recent).is_empty());
+        let events = [event("NodeSchedulable", "", 9), event("NodeNotSchedulable", "", 9)];
+        assert_eq!(shown(&uncordoned(&events, HOUR)), ["uncordoned Node/web: "]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod changes;
 mod deployments;
 mod recent;
 mod rollout;
+mod sets;
 
 toolgate_sdk::plugin! {
     tool(

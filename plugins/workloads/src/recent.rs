@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-use toolgate_sdk::kubernetes_events::{self, Event, EventQuery};
+use toolgate_sdk::kubernetes_events::{self, Event, EventList, EventQuery};
 use toolgate_sdk::kubernetes_read;
 use toolgate_sdk::object::{self, Clock};
 use toolgate_sdk::prelude::*;
 use toolgate_sdk::serde_json::Value;
 use toolgate_sdk::types::{Error, WorkloadKind};
 
-use crate::changes::{self, Recent, Workload};
+use crate::changes::{self, Ages, Recent, Workload};
+use crate::sets;
 
 const ROWS_MAX: usize = 100;
 /// Objects of one kind that are looked at.
@@ -18,6 +19,8 @@ const OBJECTS_MAX: usize = 2_000;
 const HISTORIES_MAX: usize = 25;
 /// What keeps the templates of workloads.
 const TEMPLATES: [&str; 2] = ["ReplicaSet.apps", "ControllerRevision.apps"];
+/// Events of one kind of object that are looked at.
+const EVENTS_MAX: u32 = 500;
 /// Kinds whose own times tell that they were touched.
 const KINDS: [(&str, &str); 11] = [
     ("ConfigMap", "ConfigMap"),
@@ -78,9 +81,14 @@ pub(crate) fn find_recent_changes(args: Args) -> Result<Reply<Found>, ToolError>
     let clock = Clock::read()?;
     let window_s = args.minutes.saturating_mul(60);
     let mut gathered = Gathered::default();
-    let workloads = gathered.rollouts(&args, &clock, window_s);
-    gathered.events(&args, &workloads, window_s);
+    let (workloads, ages) = gathered.rollouts(&args, &clock, window_s);
+    gathered.scaling(&args, &workloads, &ages, window_s);
+    gathered.sets(&args, &workloads, window_s);
     gathered.objects(&args, &clock, window_s);
+    // Nodes are in no namespace: who names one does not ask for them.
+    if args.namespace.is_none() {
+        gathered.nodes(&args, &clock, window_s);
+    }
     // Where nothing can be read the namespace is not there, or nothing is granted.
     if gathered.n_read == 0 {
         let first = gathered.gaps.into_iter().next().map(|(_, error)| error.into());
@@ -105,7 +113,7 @@ impl Gathered {
         }
     }
 
-    fn rollouts(&mut self, args: &Args, clock: &Clock, window_s: u64) -> Vec<Workload> {
+    fn rollouts(&mut self, args: &Args, clock: &Clock, window_s: u64) -> (Vec<Workload>, Ages) {
         let mut templates = Vec::new();
         for kind in TEMPLATES {
             let word = kind.split('.').next().unwrap_or(kind);
@@ -114,31 +122,62 @@ impl Gathered {
         let workloads = changes::rolled(&templates, clock, window_s);
         self.cut_short |= workloads.len() > HISTORIES_MAX;
         for workload in workloads.iter().take(HISTORIES_MAX) {
-            match history(args, workload) {
-                Ok(history) => {
-                    self.changes.extend(changes::revisions(workload, &history, window_s));
-                }
-                Err(error) => {
-                    self.gaps.push((format!("{}/{}", workload.kind, workload.name), error));
-                }
-            }
+            let history = self.history(args, workload);
+            self.changes.extend(changes::revisions(workload, &history, window_s));
         }
-        workloads
+        (workloads, changes::ages(&templates, clock))
     }
 
-    fn events(&mut self, args: &Args, rolled: &[Workload], window_s: u64) {
+    fn history(&mut self, args: &Args, of: &Workload) -> Vec<kubernetes_read::Revision> {
+        history(args, of).unwrap_or_else(|error| {
+            self.gaps.push((format!("{}/{}", of.kind, of.name), error));
+            Vec::new()
+        })
+    }
+
+    fn scaling(&mut self, args: &Args, rolled: &[Workload], ages: &Ages, window_s: u64) {
         for kind in ["Deployment", "HorizontalPodAutoscaler"] {
-            match events(args, kind) {
-                Ok(events) => {
-                    self.n_read += 1;
-                    self.changes.extend(changes::scaled(&events, rolled, window_s));
+            let events = self.events(args, kind, window_s);
+            self.changes.extend(changes::scaled(&events, rolled, ages, window_s));
+        }
+    }
+
+    fn sets(&mut self, args: &Args, rolled: &[Workload], window_s: u64) {
+        let mut n_histories = 0;
+        for kind in ["StatefulSet", "DaemonSet"] {
+            let events = self.events(args, kind, window_s);
+            for turnover in sets::turnovers(&events, rolled, window_s) {
+                let mut history = Vec::new();
+                if turnover.is_replacement() && n_histories < HISTORIES_MAX {
+                    n_histories += 1;
+                    history = self.history(args, &turnover.of);
+                } else if turnover.is_replacement() {
+                    self.cut_short = true;
                 }
-                Err(error) => self.gaps.push((format!("events of {kind}s"), error)),
+                self.changes.extend(turnover.told(&history));
+            }
+        }
+    }
+
+    fn events(&mut self, args: &Args, kind: &str, window_s: u64) -> Vec<Event> {
+        match events(args, kind) {
+            Ok(list) => {
+                self.n_read += 1;
+                self.cut_short |= is_cut(&list, window_s);
+                list.events
+            }
+            Err(error) => {
+                self.gaps.push((format!("events of {kind}s"), error));
+                Vec::new()
             }
         }
     }
 
     fn objects(&mut self, args: &Args, clock: &Clock, window_s: u64) {
+        let fields = ["spec.paused", "status.conditions"];
+        let deployments = self.list(args, "Deployment.apps", "Deployment", &fields);
+        let paused = deployments.iter().filter_map(|it| changes::paused(it, clock, window_s));
+        self.changes.extend(paused);
         let fields =
             ["metadata.ownerReferences", "metadata.deletionTimestamp", "metadata.managedFields"];
         for (kind, word) in KINDS {
@@ -147,6 +186,14 @@ impl Gathered {
                 objects.iter().filter_map(|object| changes::touched(word, object, clock, window_s));
             self.changes.extend(touched);
         }
+    }
+
+    fn nodes(&mut self, args: &Args, clock: &Clock, window_s: u64) {
+        let nodes = self.list(args, "Node", "Node", &["spec.unschedulable", "spec.taints"]);
+        let cordoned = nodes.iter().filter_map(|node| changes::cordoned(node, clock, window_s));
+        self.changes.extend(cordoned);
+        let events = self.events(args, "Node", window_s);
+        self.changes.extend(changes::uncordoned(&events, window_s));
     }
 }
 
@@ -159,16 +206,23 @@ fn history(args: &Args, of: &Workload) -> Result<Vec<kubernetes_read::Revision>,
     kubernetes_read::rollout_history(args.cluster.as_deref(), kind, &of.namespace, &of.name)
 }
 
-fn events(args: &Args, kind: &str) -> Result<Vec<Event>, Error> {
+/// Whether there are events of the window that were not looked at.
+fn is_cut(list: &EventList, window_s: u64) -> bool {
+    let shown = u32::try_from(list.events.len()).unwrap_or(u32::MAX);
+    let oldest = list.events.iter().map(|event| event.last_seen.age_s).max();
+    list.truncated || list.total > shown && oldest.is_some_and(|age_s| age_s <= window_s)
+}
+
+fn events(args: &Args, kind: &str) -> Result<EventList, Error> {
     let query = EventQuery {
         cluster: args.cluster.clone(),
         namespace: args.namespace.clone(),
         involved_kind: Some(kind.to_owned()),
         involved_name: None,
         warnings_only: false,
-        limit: Some(500),
+        limit: Some(EVENTS_MAX),
     };
-    Ok(kubernetes_events::list(&query)?.events)
+    kubernetes_events::list(&query)
 }
 
 fn answer(namespace: Option<&str>, minutes: u64, gathered: Gathered) -> Reply<Found> {
@@ -226,6 +280,7 @@ fn gaps_text(gaps: &[(String, Error)]) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
+    use toolgate_sdk::types::Moment;
 
     use super::*;
 
@@ -271,6 +326,27 @@ mod tests {
 
             Not looked at: Job: unavailable: it did not answer"#]]
         .assert_eq(&reply.text);
+    }
+
+    #[test]
+    fn events_that_were_left_out_count_only_in_the_window() {
+        let event = |age_s| Event {
+            namespace: "shop".to_owned(),
+            severity: String::new(),
+            reason: String::new(),
+            message: String::new(),
+            involved_kind: String::new(),
+            involved_name: String::new(),
+            count: 1,
+            last_seen: Moment { at: String::new(), age_s },
+            first_seen: None,
+            source: String::new(),
+        };
+        let list = |total, truncated, ages: [u64; 2]| {
+            is_cut(&EventList { events: ages.map(event).to_vec(), total, truncated }, 60)
+        };
+        assert!(list(3, false, [1, 60]) && list(2, true, [1, 61]));
+        assert!(!list(3, false, [1, 61]) && !list(2, false, [1, 2]));
     }
 
     #[test]
