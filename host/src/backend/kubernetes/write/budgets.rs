@@ -118,8 +118,18 @@ impl Budgets {
     }
 }
 
-/// What is to be said where a write ends so many pods at once.
-pub(super) fn warn(budgets: &[Budget], at_once: u32, does: &str, warnings: &mut Vec<String>) {
+/// How many pods a write ends.
+#[derive(Clone, Copy)]
+pub(super) enum Ends {
+    /// So many, at once.
+    All(u32),
+    /// So many at a time, and the next when those have successors.
+    InTurn(u32),
+}
+
+/// What is to be said where a write ends these pods.
+pub(super) fn warn(budgets: &[Budget], ends: Ends, does: &str, warnings: &mut Vec<String>) {
+    let (Ends::All(at_once) | Ends::InTurn(at_once)) = ends;
     let named = |broken: &dyn Fn(&&Budget) -> bool| {
         let names = budgets.iter().filter(broken).take(NAMED_MAX);
         names.map(|budget| format!("`{}`", budget.name)).collect::<Vec<_>>().join(", ")
@@ -130,11 +140,15 @@ pub(super) fn warn(budgets: &[Budget], at_once: u32, does: &str, warnings: &mut 
             "disruption budget {spent} allows no disruption now, and {does} does not ask it"
         ));
     }
+    let ends = match ends {
+        Ends::All(n) => format!("this ends {n} pods"),
+        Ends::InTurn(n) => format!("{does} ends up to {n} pods at once"),
+    };
     for budget in budgets.iter().filter(|b| (1..at_once).contains(&b.allowed)).take(NAMED_MAX) {
         let Budget { name, allowed, .. } = budget;
         warnings.push(format!(
-            "disruption budget `{name}` allows {allowed} disruption{} now, and this ends {at_once} \
-             pods without asking it",
+            "disruption budget `{name}` allows {allowed} disruption{} now, and {ends} without \
+             asking it",
             plural(*allowed as usize)
         ));
     }

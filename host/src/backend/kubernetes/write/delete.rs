@@ -7,7 +7,7 @@ use super::super::about::About;
 use super::super::connect::Link;
 use super::super::convert::pod::controller;
 use super::super::convert::text;
-use super::budgets::{self, Budgets};
+use super::budgets::{self, Budgets, Ends};
 use super::pods::{PODS_CHUNK, PODS_MAX};
 use super::{Seen, fetch, try_out};
 use crate::capability::CapabilityError;
@@ -54,7 +54,7 @@ pub(super) async fn plan(
     let labels = pod.metadata.labels.clone().unwrap_or_default();
     let covering = Budgets::read(link, namespace).await.covering(&labels);
     match &covering {
-        Some(covering) => budgets::warn(covering, 1, "a deletion", &mut warnings),
+        Some(covering) => budgets::warn(covering, Ends::All(1), "a deletion", &mut warnings),
         None => warnings.push("disruption budgets could not be read".to_owned()),
     }
     Ok(Plan {

@@ -10,7 +10,7 @@ use super::super::convert::count;
 use super::super::convert::rollout::{ON_DELETE, partition};
 use super::super::workload::Workload;
 use super::autoscaler;
-use super::budgets::{self, Budgets};
+use super::budgets::{self, Budgets, Ends};
 use super::diff::plural;
 use super::pods::{Pods, ordinal};
 use crate::capability::CapabilityError;
@@ -58,16 +58,17 @@ impl Met {
         let mut warnings = warnings(verb, workload, &pods);
         let labels = workload.template().and_then(|t| t.metadata.as_ref()?.labels.clone());
         let covering = budgets.covering(&labels.unwrap_or_default());
-        let (does, at_once) = match verb {
-            Verb::Scale { .. } => ("scaling down", pods.total),
-            Verb::Rollback { .. } => ("a rollback", 1),
-            Verb::Resume => ("a rollout", 1),
+        let at_once = Ends::InTurn(at_once(verb, workload, &pods));
+        let (does, ends) = match verb {
+            Verb::Scale { .. } => ("scaling down", Ends::All(pods.total)),
+            Verb::Rollback { .. } => ("a rollback", at_once),
+            Verb::Resume => ("a rollout", at_once),
             Verb::Restart | Verb::Pause | Verb::Delete | Verb::Cordon | Verb::Uncordon => {
-                ("a rolling restart", 1)
+                ("a rolling restart", at_once)
             }
         };
         match &covering {
-            Some(covering) => budgets::warn(covering, at_once, does, &mut warnings),
+            Some(covering) => budgets::warn(covering, ends, does, &mut warnings),
             None => warnings.push("disruption budgets could not be read".to_owned()),
         }
         if pods.of_jobs > 0 && rolls(verb) {
@@ -137,10 +138,19 @@ fn left(verb: Verb, workload: &Workload, pods: &Pods) -> u32 {
         Verb::Pause | Verb::Delete | Verb::Cordon | Verb::Uncordon => serving,
         Verb::Restart | Verb::Rollback { .. } | Verb::Resume if pods.total == 0 => serving,
         Verb::Restart | Verb::Rollback { .. } | Verb::Resume => {
-            let held = is_paused(workload) && verb != Verb::Resume;
-            let missing = if held { 0 } else { missing_at_once(workload, desired) };
-            serving.min(desired.saturating_sub(missing))
+            serving.min(desired.saturating_sub(at_once(verb, workload, pods)))
         }
+    }
+}
+
+/// How many of these pods are away at once while the write has them replaced, at the most.
+fn at_once(verb: Verb, workload: &Workload, pods: &Pods) -> u32 {
+    match verb {
+        Verb::Restart | Verb::Rollback { .. } if is_paused(workload) => 0,
+        Verb::Restart | Verb::Rollback { .. } | Verb::Resume => {
+            missing_at_once(workload, workload.rollout().desired).min(pods.total)
+        }
+        Verb::Scale { .. } | Verb::Pause | Verb::Delete | Verb::Cordon | Verb::Uncordon => 0,
     }
 }
 

@@ -139,7 +139,8 @@ fn budgets_that_select_the_pods_and_are_spent() {
         budget("all", json!({}), 0),
         budget("none", Value::Null, 0),
     ]);
-    let workload = deployment(&json!({ "template": probed() }));
+    let one_at_a_time = json!({ "rollingUpdate": { "maxUnavailable": 1 } });
+    let workload = deployment(&json!({ "template": probed(), "strategy": one_at_a_time }));
     let warnings_of = |budgets| met(Verb::Restart, &workload, 1, budgets).warnings;
     assert_eq!(
         warnings_of(&budgets).last().map(String::as_str),
@@ -232,17 +233,19 @@ fn each_verb_says_what_it_means() {
     }
 }
 
+fn budget(allowed: i32) -> Budgets {
+    Budgets::Read(vec![object::<PodDisruptionBudget>(json!({
+        "metadata": { "name": "web" }, "spec": { "selector": {} },
+        "status": { "disruptionsAllowed": allowed, "currentHealthy": 8, "desiredHealthy": 7,
+                    "expectedPods": 8 },
+    }))])
+}
+
 #[test]
 fn a_budget_that_allows_less_than_ends() {
-    let budget = object::<PodDisruptionBudget>(json!({
-        "metadata": { "name": "web" }, "spec": { "selector": {} },
-        "status": { "disruptionsAllowed": 1, "currentHealthy": 8, "desiredHealthy": 7,
-                    "expectedPods": 8 },
-    }));
-    let budgets = Budgets::Read(vec![budget]);
+    let budgets = budget(1);
     let workload = deployment(&json!({ "replicas": 8, "template": probed() }));
-    let of = |verb, pods| met(verb, &workload, pods, &budgets);
-    let scaled = of(Verb::Scale { replicas: 5 }, 3);
+    let scaled = met(Verb::Scale { replicas: 5 }, &workload, 3, &budgets);
     assert_eq!((scaled.budgets.len(), scaled.budgets[0].allowed), (1, 1));
     assert!(
         scaled.warnings.contains(
@@ -253,7 +256,63 @@ fn a_budget_that_allows_less_than_ends() {
         "{:?}",
         scaled.warnings
     );
-    // One after the other is what the budget allows.
-    let restarted = of(Verb::Restart, 8);
-    assert!(!restarted.warnings.iter().any(|said| said.contains("disruption")));
+}
+
+/// Of a rolling update counts how many pods it takes away at once, which its strategy says.
+#[test]
+fn a_budget_that_allows_less_than_a_rolling_update_takes_at_once() {
+    let of = |mut spec: Value| {
+        spec["replicas"] = json!(8);
+        spec["template"] = probed();
+        deployment(&spec)
+    };
+    let strategy = |rolling: Value| of(json!({ "strategy": { "rollingUpdate": rolling } }));
+    let stateful = |strategy: Value| {
+        Workload::StatefulSet(object(json!({
+            "spec": { "replicas": 8, "template": probed(), "updateStrategy": strategy },
+        })))
+    };
+    let daemons = |rolling: Value| {
+        Workload::DaemonSet(object(json!({
+            "spec": { "updateStrategy": { "rollingUpdate": rolling } },
+            "status": { "desiredNumberScheduled": 8, "currentNumberScheduled": 8,
+                        "numberMisscheduled": 0, "numberReady": 8 },
+        })))
+    };
+    let recreate = || of(json!({ "strategy": { "type": "Recreate" } }));
+    let rollback = Verb::Rollback { revision: Some(3) };
+    let spent = "disruption budget `web` allows no disruption now, and a rolling restart does not \
+                 ask it";
+    let up_to = |n: u32, does: &str| {
+        format!(
+            "disruption budget `web` allows 1 disruption now, and {does} ends up to {n} pods at \
+             once without asking it"
+        )
+    };
+    let restart = "a rolling restart";
+    for (verb, workload, pods, allowed, expected) in [
+        (Verb::Restart, of(json!({})), 8, 1, Some(up_to(2, restart))),
+        (rollback, of(json!({})), 8, 1, Some(up_to(2, "a rollback"))),
+        (Verb::Resume, of(json!({ "paused": true })), 8, 1, Some(up_to(2, "a rollout"))),
+        (Verb::Restart, recreate(), 8, 1, Some(up_to(8, restart))),
+        (Verb::Restart, daemons(json!({ "maxUnavailable": "50%" })), 8, 1, Some(up_to(4, restart))),
+        (Verb::Restart, of(json!({})), 8, 2, None),
+        (Verb::Restart, strategy(json!({ "maxUnavailable": 1 })), 8, 1, None),
+        (Verb::Restart, strategy(json!({ "maxUnavailable": 1 })), 8, 0, Some(spent.to_owned())),
+        // Each goes when its successor is there.
+        (Verb::Restart, strategy(json!({ "maxUnavailable": 0, "maxSurge": 1 })), 8, 0, None),
+        (Verb::Restart, daemons(json!({ "maxSurge": 1, "maxUnavailable": 0 })), 8, 0, None),
+        (Verb::Restart, of(json!({ "paused": true })), 8, 0, None),
+        (Verb::Restart, of(json!({})), 1, 1, None),
+        (Verb::Restart, of(json!({})), 0, 0, None),
+        (Verb::Restart, stateful(json!({})), 8, 1, None),
+        (Verb::Restart, stateful(json!({})), 8, 0, Some(spent.to_owned())),
+        (Verb::Restart, stateful(json!({ "type": "OnDelete" })), 8, 0, None),
+        // All of them are below the partition.
+        (Verb::Restart, stateful(json!({ "rollingUpdate": { "partition": 8 } })), 0, 0, None),
+    ] {
+        let warnings = met(verb, &workload, pods, &budget(allowed)).warnings;
+        let said = warnings.into_iter().find(|said| said.contains("disruption"));
+        assert_eq!(said, expected, "{verb:?} of {pods}, {allowed} allowed");
+    }
 }
