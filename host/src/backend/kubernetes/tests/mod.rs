@@ -2,6 +2,7 @@
 
 mod connecting;
 mod fake;
+mod following;
 mod incident;
 mod objects;
 mod reading;

@@ -20,7 +20,7 @@ use crate::domain::write::{Owner, Plan, Verb, WorkloadRef, WriteTarget};
 
 pub(super) async fn of(link: &Link, plan: &Plan) -> Result<Progress, CapabilityError> {
     match &plan.target {
-        WriteTarget::Workload(target) => Box::pin(of_workload(link, plan.verb, target)).await,
+        WriteTarget::Workload(target) => Box::pin(of_workload(link, plan, target)).await,
         WriteTarget::Pod { namespace, .. } => Box::pin(of_pod(link, plan, namespace)).await,
         WriteTarget::Node { name, .. } => {
             let takes = if plan.verb == Verb::Cordon { "takes no new pods" } else { "takes pods" };
@@ -31,23 +31,35 @@ pub(super) async fn of(link: &Link, plan: &Plan) -> Result<Progress, CapabilityE
 
 async fn of_workload(
     link: &Link,
-    verb: Verb,
+    plan: &Plan,
     target: &WorkloadRef,
 ) -> Result<Progress, CapabilityError> {
     let taken = link.workload(target).await;
     let workload = taken
         .and_then(|taken| Workload::decode(target.kind, &taken))
         .map_err(|failure| workload::about(target).explain(failure))?;
+    if workload.metadata().uid.as_deref() != Some(plan.uid.as_str()) {
+        let (kind, name) = (workload::word(target.kind), &target.name);
+        return Ok(stuck(format!("{kind} `{name}` was replaced by another of the same name")));
+    }
     let rollout = workload.rollout();
-    let (state, message) = match verb {
+    let (state, message) = match plan.verb {
         Verb::Pause => (
             RolloutState::Complete,
             format!("rollouts of {} are held until it is resumed", target.name),
         ),
+        // The number was written, so it has been written again since.
+        Verb::Scale { replicas } if rollout.desired != replicas => (
+            RolloutState::Stuck,
+            format!(
+                "replicas were set to {} instead of {replicas}, by somebody or by an autoscaler",
+                rollout.desired
+            ),
+        ),
         // By the rules of a rollout, pods that are too many do not count.
         Verb::Scale { replicas } if rollout.state == RolloutState::Complete => {
             let there = rollout.updated.max(rollout.ready);
-            if there > replicas && rollout.desired == replicas {
+            if there > replicas {
                 let ending = there - replicas;
                 (RolloutState::Progressing, format!("{ending} replicas are yet to end"))
             } else {
@@ -71,6 +83,10 @@ fn complete(message: String) -> Progress {
 
 fn progressing(message: String) -> Progress {
     Progress { state: RolloutState::Progressing, message, rollout: None }
+}
+
+fn stuck(message: String) -> Progress {
+    Progress { state: RolloutState::Stuck, message, rollout: None }
 }
 
 async fn of_pod(
@@ -192,16 +208,12 @@ fn of_successors(pods: &[Pod], desired: u32) -> Progress {
             _ => format!("the pod is gone and all {desired} replicas of its controller are ready"),
         });
     }
-    let stuck = pods.iter().filter(|pod| !is_ready(pod)).map(convert::pod::pod).find(|pod| {
+    let broken = pods.iter().filter(|pod| !is_ready(pod)).map(convert::pod::pod).find(|pod| {
         // An init container's state comes as `Init:CrashLoopBackOff`.
         STUCK.contains(&pod.status.rsplit(':').next().unwrap_or_default())
     });
-    match stuck {
-        Some(pod) => Progress {
-            state: RolloutState::Stuck,
-            message: format!("pod `{}` cannot start: {}", pod.name, pod.status),
-            rollout: None,
-        },
+    match broken {
+        Some(pod) => stuck(format!("pod `{}` cannot start: {}", pod.name, pod.status)),
         None => progressing(format!("{ready} of {desired} replicas of its controller are ready")),
     }
 }
