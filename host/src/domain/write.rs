@@ -268,6 +268,8 @@ pub struct Owner {
     pub uid: String,
     /// Where the pod runs: a daemon set puts the successor there again.
     pub node: Option<String>,
+    /// Of a replica set, the UIDs of the pods that it had: none of them is the successor.
+    pub had: Vec<String>,
 }
 
 /// What is sent: tried in the dry run, and kept for the execution, so that a yes holds for nothing

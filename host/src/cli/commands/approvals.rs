@@ -469,6 +469,7 @@ mod tests {
             name: "web-5d4f".to_owned(),
             uid: "o1".to_owned(),
             node: None,
+            had: Vec::new(),
         });
         check(
             &delete,

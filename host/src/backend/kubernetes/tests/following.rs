@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::fake::{Fake, Reply, prod};
+use super::fake::{Fake, Reply, list, prod, status};
 use crate::capability::Writer;
 use crate::capability::kubernetes::RolloutState::{self, Complete, Progressing, Stuck};
-use crate::domain::write::{Body, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget};
+use crate::domain::write::{
+    Body, Owner, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget,
+};
 
 const WEB: &str = "GET /apis/apps/v1/namespaces/shop/deployments/web";
 
@@ -75,5 +77,89 @@ async fn a_namesake_is_not_what_was_written() {
         let fake = Fake::default().expect(WEB, Reply::Json(200, deployment("u2", 3, 3)));
         let expected = (Stuck, "deployment `web` was replaced by another of the same name");
         check(fake, plan(verb, workload(WorkloadKind::Deployment)), expected).await;
+    }
+}
+
+const POD: &str = "GET /api/v1/namespaces/shop/pods/web-1";
+const SET: &str = "GET /apis/apps/v1/namespaces/shop/replicasets/web-5d4f";
+const PODS: &str = "GET /api/v1/namespaces/shop/pods?&labelSelector=app%3Dweb&limit=250";
+
+/// The deletion of a pod, of a replica set that had this one besides.
+fn deletion(other: &str) -> Plan {
+    let (namespace, name) = ("shop".parse().unwrap(), "web-1".parse().unwrap());
+    let mut plan = plan(Verb::Delete, WriteTarget::Pod { cluster: prod(), namespace, name });
+    plan.owner = Some(Owner {
+        kind: "ReplicaSet".to_owned(),
+        name: "web-5d4f".to_owned(),
+        uid: "o1".to_owned(),
+        node: None,
+        had: vec![other.to_owned()],
+    });
+    plan
+}
+
+/// A pod that is ready, or waits for this reason.
+fn pod(uid: &str, owner: &Value, waits: Option<&str>) -> Value {
+    let ready = if waits.is_none() { "True" } else { "False" };
+    let state = waits.map(|reason| json!({ "waiting": { "reason": reason } }));
+    json!({
+        "metadata": { "name": format!("web-{uid}"), "uid": uid, "ownerReferences": [owner] },
+        "status": {
+            "phase": "Running",
+            "conditions": [{ "type": "Ready", "status": ready }],
+            "containerStatuses": [{ "name": "web", "image": "", "imageID": "", "restartCount": 0,
+                                    "ready": waits.is_none(), "state": state }],
+        },
+    })
+}
+
+fn owner(kind: &str, uid: &str) -> Value {
+    json!({ "apiVersion": "apps/v1", "kind": kind, "name": "web", "uid": uid, "controller": true })
+}
+
+#[tokio::test]
+async fn a_pod_is_followed_by_its_successor_and_not_by_its_siblings() {
+    let of = |uid: &str, waits: Option<&str>| pod(uid, &owner("ReplicaSet", "o1"), waits);
+    let (crashes, starts) = (Some("CrashLoopBackOff"), Some("ContainerCreating"));
+    let mut evicted = of("new", None);
+    evicted["status"] = json!({ "phase": "Failed", "reason": "Evicted" });
+    let yet = "the pod is gone, its successor is yet to be made";
+    for (wanted, pods, expected) in [
+        // The other one is no better than it was, and is not asked about.
+        (2, vec![of("old", crashes)], (Progressing, yet)),
+        (2, vec![of("old", None)], (Progressing, yet)),
+        (2, vec![of("old", None), evicted], (Progressing, yet)),
+        (
+            2,
+            vec![of("old", crashes), of("new", starts)],
+            (Progressing, "the pod is gone, its successor `web-new` is not ready yet"),
+        ),
+        (
+            2,
+            vec![of("old", crashes), of("new", None)],
+            (Complete, "the pod is gone and its successor is ready"),
+        ),
+        (
+            2,
+            vec![of("old", None), of("new", crashes)],
+            (Stuck, "pod `web-new` cannot start: CrashLoopBackOff"),
+        ),
+        (
+            1,
+            vec![of("old", None)],
+            (
+                Complete,
+                "the pod is gone, and ReplicaSet `web-5d4f` has as many as it wants without another",
+            ),
+        ),
+    ] {
+        let set = json!({ "metadata": { "name": "web-5d4f", "uid": "o1" },
+                          "spec": { "replicas": wanted,
+                                    "selector": { "matchLabels": { "app": "web" } } } });
+        let fake = Fake::default()
+            .expect(POD, status(404, "gone"))
+            .expect(SET, Reply::Json(200, set))
+            .expect(PODS, list(&pods, ""));
+        check(fake, deletion("old"), expected).await;
     }
 }

@@ -301,3 +301,29 @@ async fn rolls_a_stateful_set_back_to_what_its_revision_holds() {
     assert_eq!(planned.verb, Verb::Rollback { revision: Some(2) });
     assert!(planned.changes.iter().all(|c| c.path.starts_with("spec.template")), "{planned:?}");
 }
+
+#[tokio::test]
+async fn what_somebody_wrote_on_one_pod_hides_no_sibling() {
+    let owner = json!({ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f",
+                        "uid": "o1", "controller": true });
+    let mut marked = pod(&owner);
+    marked["metadata"]["labels"] =
+        json!({ "app": "web", "debug": "yes", "pod-template-hash": "5d4f" });
+    let mut other = pod(&owner);
+    other["metadata"]["uid"] = json!("p2");
+    let planned = plan(
+        Fake::default()
+            .expect(&format!("GET {POD}"), Reply::Json(200, marked.clone()))
+            .expect(&format!("DELETE {POD}?dryRun=All"), Reply::Json(200, marked))
+            .expect(
+                "GET /api/v1/namespaces/shop/pods?&labelSelector=pod-template-hash%3D5d4f&limit=250",
+                list(&[other], ""),
+            )
+            .expect(BUDGETS, list(&[], "")),
+        Verb::Delete,
+        web_1(),
+    )
+    .await;
+    assert_eq!((planned.replicas_left, planned.warnings.len()), (Some(1), 0));
+    assert_eq!(planned.owner.unwrap().had, ["p2"]);
+}

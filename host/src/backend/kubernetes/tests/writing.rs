@@ -15,7 +15,7 @@ use super::fake::{clusters, prod};
 use crate::backend::demo::DemoCluster;
 use crate::capability::kubernetes::RolloutState;
 use crate::capability::{CapabilityError, Progress, Writer};
-use crate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget};
+use crate::domain::write::{Owner, Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget};
 
 fn start() -> (DemoCluster, Clusters) {
     let demo = DemoCluster::builtin().unwrap();
@@ -248,10 +248,11 @@ async fn deletes_a_pod_and_waits_for_its_successor() {
         Budget { name: "frontend", allowed: 1, healthy: 2, desired_healthy: 1 }
     "#]]
     .assert_eq(&shown(&plan).replace(&name, "<pod>"));
-    assert!(plan.owner.as_ref().is_some_and(|owner| owner.kind == "ReplicaSet"), "{plan:?}");
+    let had = pods[1].metadata.uid.clone().unwrap();
+    let of_replicas = |owner: &Owner| owner.kind == "ReplicaSet" && owner.had == [had];
+    assert!(plan.owner.as_ref().is_some_and(of_replicas), "{plan:?}");
     let done = carry_out(&demo, &clusters, &plan).await;
-    expect!["the pod is gone and all 2 replicas of its controller are ready"]
-        .assert_eq(&done.message);
+    expect!["the pod is gone and its successor is ready"].assert_eq(&done.message);
     assert_eq!(done.state, RolloutState::Complete);
     // The namesake is gone, so nothing is left that the plan could hold for.
     let gone = clusters.execute(&plan).await.unwrap_err();

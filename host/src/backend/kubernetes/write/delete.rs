@@ -7,6 +7,7 @@ use super::super::about::About;
 use super::super::connect::Link;
 use super::super::convert::pod::controller;
 use super::super::convert::text;
+use super::super::workload::TEMPLATE_HASH;
 use super::budgets::{self, Budgets, Ends};
 use super::pods::{PODS_CHUNK, PODS_MAX};
 use super::{Seen, fetch, try_out};
@@ -40,16 +41,23 @@ pub(super) async fn plan(
     let body = Body::new("{}");
     try_out(link, Verb::Delete, target, &body, &identity).await.map_err(explain)?;
 
-    let owner = controller(&pod.metadata).map(|owner| Owner {
+    let mut owner = controller(&pod.metadata).map(|owner| Owner {
         kind: text::message(&owner.kind),
         name: text::message(&owner.name),
         uid: owner.uid.clone(),
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        had: Vec::new(),
     });
-    let others = match &owner {
-        Some(owner) if is_of_replicas(owner) => ready_others(link, namespace, &pod, owner).await?,
-        _ => None,
-    };
+    let mut others = None;
+    if let Some(owner) = owner.as_mut().filter(|owner| is_of_replicas(owner))
+        && let Some(found) = siblings(link, namespace, &pod, owner).await?
+    {
+        let ready = found.iter().filter(|sibling| sibling.is_ready).count();
+        others = Some(u32::try_from(ready).unwrap_or(u32::MAX));
+        if owner.kind == "ReplicaSet" {
+            owner.had = found.into_iter().map(|sibling| sibling.uid).collect();
+        }
+    }
     let mut warnings = warnings(&pod, owner.as_ref(), others);
     let labels = pod.metadata.labels.clone().unwrap_or_default();
     let covering = Budgets::read(link, namespace).await.covering(&labels);
@@ -78,32 +86,44 @@ fn is_of_replicas(owner: &Owner) -> bool {
     matches!(owner.kind.as_str(), "ReplicaSet" | "StatefulSet" | "ReplicationController")
 }
 
-/// The controller's other pods that are ready. They are found by the labels that they share, so
-/// that the controller itself need not be read.
-async fn ready_others(
+/// Another pod of the same controller.
+struct Sibling {
+    uid: String,
+    is_ready: bool,
+}
+
+/// The controller's other pods; none where nothing tells them from the rest. They are found by the
+/// labels that they share, so that the controller itself need not be read.
+async fn siblings(
     link: &Link,
     namespace: &Namespace,
     pod: &Pod,
     owner: &Owner,
-) -> Result<Option<u32>, CapabilityError> {
-    let labels = pod.metadata.labels.iter().flatten();
-    let shared = labels.filter(|(key, _)| !OWN_LABELS.contains(&key.as_str()));
+) -> Result<Option<Vec<Sibling>>, CapabilityError> {
+    let labels = pod.metadata.labels.clone().unwrap_or_default();
+    // A deployment's mark is enough, and whatever else somebody wrote on this one pod finds none.
+    let is_marked = labels.contains_key(TEMPLATE_HASH);
+    let is_shared = |key: &str| {
+        if is_marked { key == TEMPLATE_HASH } else { !OWN_LABELS.contains(&key) }
+    };
+    let shared = labels.iter().filter(|(key, _)| is_shared(key));
     let selector: Vec<String> = shared.map(|(key, value)| format!("{key}={value}")).collect();
     if selector.is_empty() {
         return Ok(None);
     }
     let about = About::list("pod", Some(namespace.as_str()));
     let params = ListParams::default().labels(&selector.join(",")).limit(PODS_CHUNK);
-    let counts = |other: &Pod| {
+    let sibling = |other: &Pod| {
         let is_other = other.metadata.uid != pod.metadata.uid;
         let is_sibling = controller(&other.metadata).is_some_and(|of| of.uid == owner.uid);
-        (is_other && is_sibling && is_ready(other)).then_some(())
+        let uid = other.metadata.uid.clone().filter(|_| is_other && is_sibling)?;
+        Some(Sibling { uid, is_ready: is_ready(other) })
     };
     let all = link
-        .all(&about, params, PODS_MAX, counts)
+        .all(&about, params, PODS_MAX, sibling)
         .await
         .map_err(|failure| about.explain(failure))?;
-    Ok(Some(u32::try_from(all.items.len()).unwrap_or(u32::MAX)))
+    Ok(Some(all.items))
 }
 
 /// Ready, and not leaving.
@@ -173,6 +193,7 @@ mod tests {
             name: "web".to_owned(),
             uid: "o".to_owned(),
             node: None,
+            had: Vec::new(),
         });
         assert_eq!(warnings(&object(pod), owner.as_ref(), others), expected);
     }

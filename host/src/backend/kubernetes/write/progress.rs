@@ -112,7 +112,7 @@ async fn of_pod(
     match owner.kind.as_str() {
         "StatefulSet" => Ok(namesake.map_or_else(
             || progressing(format!("pod `{name}` is gone, its successor is yet to be made")),
-            |pod| of_successors(&[pod], 1),
+            |pod| of_successors(&[pod]),
         )),
         "ReplicaSet" => {
             let about = About::object("replicaset", Some(namespace.as_str()), &owner.name);
@@ -120,10 +120,19 @@ async fn of_pod(
                 Some(set) => set,
                 None => return Ok(without(owner)),
             };
-            let desired = set.spec.as_ref().map_or(0, |spec| spec.replicas.unwrap_or(1));
+            let wanted = set.spec.as_ref().map_or(0, |spec| spec.replicas.unwrap_or(1));
             let labels = set.spec.as_ref().map(|spec| selector(&spec.selector));
-            let pods = siblings(link, namespace, &labels.unwrap_or_default(), owner).await?;
-            Ok(of_successors(&pods, convert::count(Some(desired))))
+            let mut pods = siblings(link, namespace, &labels.unwrap_or_default(), owner).await?;
+            let has_enough = pods.len() >= convert::count(Some(wanted)) as usize;
+            // How the others are is no matter of this pod's: they were so before.
+            pods.retain(|pod| pod.metadata.uid.as_ref().is_some_and(|u| !owner.had.contains(u)));
+            if pods.is_empty() && has_enough {
+                return Ok(complete(format!(
+                    "the pod is gone, and {} `{}` has as many as it wants without another",
+                    owner.kind, owner.name
+                )));
+            }
+            Ok(of_successors(&pods))
         }
         "DaemonSet" => {
             let about = About::object("daemonset", Some(namespace.as_str()), &owner.name);
@@ -135,7 +144,7 @@ async fn of_pod(
             let mut pods = siblings(link, namespace, &labels.unwrap_or_default(), owner).await?;
             let node = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
             pods.retain(|pod| node(pod) == owner.node);
-            Ok(of_successors(&pods, 1))
+            Ok(of_successors(&pods))
         }
         kind => Ok(complete(format!(
             "pod `{name}` is gone; whether another comes is up to {kind} `{}`",
@@ -168,7 +177,7 @@ fn without(owner: &Owner) -> Progress {
     ))
 }
 
-/// The controller's pods that are not leaving.
+/// The controller's pods that are neither leaving nor at their end: those it replaces anyway.
 async fn siblings(
     link: &Link,
     namespace: &Namespace,
@@ -182,8 +191,11 @@ async fn siblings(
     }
     let params = ListParams::default().labels(labels).limit(PODS_CHUNK);
     let ours = |pod: &Pod| {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        let is_over = matches!(phase, Some("Succeeded" | "Failed"));
         let is_ours = controller(&pod.metadata).is_some_and(|of| of.uid == owner.uid);
-        (is_ours && pod.metadata.deletion_timestamp.is_none()).then(|| pod.clone())
+        let stays = pod.metadata.deletion_timestamp.is_none() && !is_over;
+        (is_ours && stays).then(|| pod.clone())
     };
     let all = link.all(&about, params, PODS_MAX, ours).await;
     Ok(all.map_err(|failure| about.explain(failure))?.items)
@@ -200,20 +212,21 @@ const STUCK: [&str; 7] = [
     "RunContainerError",
 ];
 
-fn of_successors(pods: &[Pod], desired: u32) -> Progress {
-    let ready = pods.iter().filter(|pod| is_ready(pod)).count();
-    if ready >= usize::try_from(desired).unwrap_or(usize::MAX) {
-        return complete(match desired {
-            1 => "the pod is gone and its successor is ready".to_owned(),
-            _ => format!("the pod is gone and all {desired} replicas of its controller are ready"),
-        });
+/// How far the pods are that have come since; one that is ready is enough.
+fn of_successors(pods: &[Pod]) -> Progress {
+    if pods.iter().any(is_ready) {
+        return complete("the pod is gone and its successor is ready".to_owned());
     }
-    let broken = pods.iter().filter(|pod| !is_ready(pod)).map(convert::pod::pod).find(|pod| {
+    let pods: Vec<_> = pods.iter().map(convert::pod::pod).collect();
+    let broken = pods.iter().find(|pod| {
         // An init container's state comes as `Init:CrashLoopBackOff`.
         STUCK.contains(&pod.status.rsplit(':').next().unwrap_or_default())
     });
-    match broken {
-        Some(pod) => stuck(format!("pod `{}` cannot start: {}", pod.name, pod.status)),
-        None => progressing(format!("{ready} of {desired} replicas of its controller are ready")),
+    match (broken, pods.first()) {
+        (Some(pod), _) => stuck(format!("pod `{}` cannot start: {}", pod.name, pod.status)),
+        (None, Some(pod)) => {
+            progressing(format!("the pod is gone, its successor `{}` is not ready yet", pod.name))
+        }
+        (None, None) => progressing("the pod is gone, its successor is yet to be made".to_owned()),
     }
 }
