@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
-use super::{Write, changes, deployment, finish, hollow_node, house, revised};
+use super::{Write, ask, changes, deployment, finish, hollow_node, house, revised};
 use crate::cluster::wait_for;
 use crate::space::{Named, Space};
 use crate::workloads::{deployed, deployment_of, rolled_out};
@@ -134,6 +134,11 @@ async fn a_pause_holds_a_rollout_until_it_is_resumed() {
     };
     space.wait(deployment("web"), "is held back", observed).await;
     assert_eq!(pods(&space).await, before);
+    for tool in ["restart_deployment", "rollback_deployment"] {
+        let refused = ask(&house, &Write::of_deployment(tool, &space, "web", json!({}))).await;
+        let why = refused.unwrap_err();
+        assert!(why.contains("is paused") && why.contains("resume it first"), "{tool}: {why}");
+    }
     finish(&house, &space, &pause(false)).await;
     replaced(&space, &before, 1).await;
     assert_eq!(changes(&space), [OF_DEPLOYMENT, OF_DEPLOYMENT]);

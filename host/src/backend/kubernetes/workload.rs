@@ -99,6 +99,12 @@ impl Workload {
         }
     }
 
+    /// Whether its rollouts are held.
+    pub(super) fn is_paused(&self) -> bool {
+        let Self::Deployment(object) = self else { return false };
+        object.spec.as_ref().is_some_and(|spec| spec.paused == Some(true))
+    }
+
     /// The ordinal below which pods are not replaced.
     pub(super) fn partition(&self) -> u32 {
         match self {

@@ -327,3 +327,26 @@ async fn what_somebody_wrote_on_one_pod_hides_no_sibling() {
     assert_eq!((planned.replicas_left, planned.warnings.len()), (Some(1), 0));
     assert_eq!(planned.owner.unwrap().had, ["p2"]);
 }
+
+/// What is specified now may have no revision yet, and then the newest but one is one too far.
+#[tokio::test(start_paused = true)]
+async fn rolls_back_only_from_what_the_controller_has_seen() {
+    let mut unseen = deployment(2);
+    unseen["metadata"]["generation"] = json!(4);
+    for revision in [None, Some(2)] {
+        // It is looked at again, since a moment may be enough.
+        let fake = (0..5)
+            .fold(Fake::default(), |fake, _| fake.expect(GET, Reply::Json(200, unseen.clone())));
+        let refused = fake.serve(|clusters| async move {
+            clusters.plan(Verb::Rollback { revision }, &web()).await
+        });
+        assert_eq!(
+            refused.await.unwrap_err(),
+            CapabilityError::Conflict(
+                "deployment `web` was changed, and its controller has not seen that yet; try again \
+                 in a moment"
+                    .to_owned()
+            )
+        );
+    }
+}

@@ -202,6 +202,19 @@ async fn holds_rollouts_and_lets_them_go_on() {
     let api: Api<Deployment> = Api::namespaced(demo.client(), "shop");
     assert_eq!(api.get("frontend").await.unwrap().spec.unwrap().paused, Some(true));
     tokio::time::sleep(Duration::from_secs(5)).await;
+    for (verb, expected) in [
+        (
+            Verb::Restart,
+            "deployment `frontend` is paused, which holds back a restart: resume it first",
+        ),
+        (
+            Verb::Rollback { revision: None },
+            "deployment `frontend` is paused, which holds back a rollback: resume it first",
+        ),
+    ] {
+        let refused = clusters.plan(verb, &target).await.unwrap_err();
+        assert_eq!(refused, CapabilityError::InvalidArgument(expected.to_owned()));
+    }
     let resume = plan(
         &clusters,
         Verb::Resume,

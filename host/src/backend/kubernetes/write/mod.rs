@@ -149,6 +149,7 @@ impl Clusters {
         let taken = link.workload(target).await.map_err(explain)?;
         let Seen { object: before, identity } = Seen::of(&written, &taken).map_err(explain)?;
         let workload = Workload::decode(target.kind, &taken).map_err(explain)?;
+        pause::refuse(verb, target, &workload)?;
         let (verb, body) = match verb {
             Verb::Restart => (verb, restart::body(self.clock.now())),
             Verb::Scale { replicas } => (verb, scale::body(target.kind, replicas)?),

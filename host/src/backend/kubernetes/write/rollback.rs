@@ -9,6 +9,7 @@ use super::super::ask::Failure;
 use super::super::connect::Link;
 use super::super::convert::deployment::selector;
 use super::super::convert::pod::controller;
+use super::super::fetch::All;
 use super::super::workload::{self, TEMPLATE_HASH, Workload};
 use crate::capability::CapabilityError;
 use crate::domain::write::{Body, WorkloadKind, WorkloadRef};
@@ -44,6 +45,14 @@ pub(super) async fn find(
     workload: &Workload,
     wanted: Option<u64>,
 ) -> Result<Found, CapabilityError> {
+    let rollout = workload.rollout();
+    if rollout.observed_generation < rollout.generation {
+        // What is specified now may have no revision yet, and then the newest is the one before.
+        return Err(CapabilityError::Conflict(format!(
+            "{} was changed, and its controller has not seen that yet; try again in a moment",
+            named(target)
+        )));
+    }
     match target.kind {
         WorkloadKind::Deployment => of_deployment(link, target, workload, wanted).await,
         WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {
@@ -68,7 +77,7 @@ async fn of_deployment(
         })
         .await
         .map_err(|failure| about.explain(failure))?;
-    let Revision { number, held } = pick(target, revisions.items, wanted)?;
+    let Revision { number, held } = pick(target, revisions, wanted)?;
     // As it is stored, whole: what this program's own types leave out would be lost by the patch.
     let about = About::object("replicaset", Some(target.namespace.as_str()), &held);
     let explain = |failure| about.explain(failure);
@@ -118,7 +127,7 @@ async fn of_others(
         })
         .await
         .map_err(|failure| about.explain(failure))?;
-    let Revision { number, held } = pick(target, revisions.items, wanted)?;
+    let Revision { number, held } = pick(target, revisions, wanted)?;
     let patch = json!({ "spec": { "template": replacing(held) } });
     Ok(Found { revision: number, body: Body::new(&patch.to_string()) })
 }
@@ -142,12 +151,25 @@ fn without_template() -> Failure {
     Failure::Garbage("a revision without a template".to_owned())
 }
 
-/// The revision that is wanted, or the newest but one: the newest is what is specified now.
+fn named(target: &WorkloadRef) -> String {
+    format!("{} `{}`", workload::word(target.kind), target.name)
+}
+
+/// The revision that is wanted, or the newest but one: the newest is what is specified now, which
+/// the controller has seen.
 fn pick<T>(
     target: &WorkloadRef,
-    mut revisions: Vec<Revision<T>>,
+    revisions: All<Revision<T>>,
     wanted: Option<u64>,
 ) -> Result<Revision<T>, CapabilityError> {
+    let All { items: mut revisions, truncated } = revisions;
+    if truncated {
+        return Err(CapabilityError::LimitExceeded(format!(
+            "{} shares its labels with so much that not all of its revisions were found: more than \
+             {REVISIONS_MAX} are not looked at",
+            named(target)
+        )));
+    }
     revisions.sort_by_key(|revision| std::cmp::Reverse(revision.number));
     let numbers: Vec<String> =
         revisions.iter().take(NAMED_MAX).map(|r| r.number.to_string()).collect();
@@ -156,7 +178,7 @@ fn pick<T>(
         None => revisions.into_iter().nth(1),
     };
     found.ok_or_else(|| {
-        let what = format!("{} `{}`", workload::word(target.kind), target.name);
+        let what = named(target);
         CapabilityError::InvalidArgument(match (wanted, numbers.is_empty()) {
             (_, true) => format!("{what} has no revisions"),
             (None, false) => format!("{what} has no revision before the current one"),
@@ -180,20 +202,25 @@ mod tests {
             namespace: "shop".parse().unwrap(),
             name: "web".parse().unwrap(),
         };
-        let of = |numbers: &[u64], wanted| {
-            let all = numbers.iter().map(|&number| Revision { number, held: () }).collect();
-            pick(&target, all, wanted)
+        let of = |numbers: &[u64], wanted, truncated| {
+            let items = numbers.iter().map(|&number| Revision { number, held: () }).collect();
+            pick(&target, All { items, truncated }, wanted)
                 .map(|found| found.number)
                 .map_err(|error| error.caller_text())
         };
-        assert_eq!(of(&[3, 11, 5], None), Ok(5));
-        assert_eq!(of(&[3, 11, 5], Some(3)), Ok(3));
+        assert_eq!(of(&[3, 11, 5], None, false), Ok(5));
+        assert_eq!(of(&[3, 11, 5], Some(3), false), Ok(3));
         for (numbers, wanted, expected) in [
             (&[][..], None, "deployment `web` has no revisions"),
             (&[4], None, "deployment `web` has no revision before the current one"),
             (&[4, 5], Some(2), "deployment `web` has no revision 2; those that it has are 5, 4"),
         ] {
-            assert_eq!(of(numbers, wanted), Err(expected.to_owned()));
+            assert_eq!(of(numbers, wanted, false), Err(expected.to_owned()));
+        }
+        // The one that is missing may be the newest but one.
+        for wanted in [None, Some(3)] {
+            let refused = of(&[3, 11, 5], wanted, true).unwrap_err();
+            assert!(refused.starts_with("deployment `web` shares its labels with"), "{refused}");
         }
     }
 }

@@ -98,7 +98,7 @@ fn ends_pods(verb: Verb, workload: &Workload) -> bool {
         Verb::Scale { replicas } => replicas < workload.rollout().desired,
         Verb::Resume => {
             let rollout = workload.rollout();
-            is_paused(workload) && !is_rolled_out(workload, &rollout)
+            workload.is_paused() && !is_rolled_out(workload, &rollout)
         }
         Verb::Pause | Verb::Delete | Verb::Cordon | Verb::Uncordon => false,
     }
@@ -146,7 +146,7 @@ fn left(verb: Verb, workload: &Workload, pods: &Pods) -> u32 {
 /// How many of these pods are away at once while the write has them replaced, at the most.
 fn at_once(verb: Verb, workload: &Workload, pods: &Pods) -> u32 {
     match verb {
-        Verb::Restart | Verb::Rollback { .. } if is_paused(workload) => 0,
+        Verb::Restart | Verb::Rollback { .. } if workload.is_paused() => 0,
         Verb::Restart | Verb::Rollback { .. } | Verb::Resume => {
             missing_at_once(workload, workload.rollout().desired).min(pods.total)
         }
@@ -191,11 +191,6 @@ fn missing_at_once(workload: &Workload, desired: u32) -> u32 {
     }
 }
 
-fn is_paused(workload: &Workload) -> bool {
-    let Workload::Deployment(object) = workload else { return false };
-    object.spec.as_ref().is_some_and(|spec| spec.paused == Some(true))
-}
-
 fn surge_of(object: &DaemonSet, desired: u32) -> u32 {
     let strategy = object.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref());
     strategy
@@ -231,7 +226,7 @@ fn warnings(verb: Verb, workload: &Workload, pods: &Pods) -> Vec<String> {
         (Verb::Scale { replicas: 1 }, _) if rollout.desired > 1 => {
             warnings.push("a single replica is left: nothing else serves if it fails".to_owned());
         }
-        (Verb::Scale { .. }, _) if is_paused(workload) => {
+        (Verb::Scale { .. }, _) if workload.is_paused() => {
             warnings.push("the deployment is paused; it is scaled all the same".to_owned());
         }
         _ => {}
@@ -244,7 +239,7 @@ fn warnings(verb: Verb, workload: &Workload, pods: &Pods) -> Vec<String> {
         RolloutState::Progressing if is_rolled_out(workload, &rollout) => {
             warnings.push(format!("not every pod is available now: {}", rollout.message));
         }
-        RolloutState::Progressing if verb == Verb::Pause && !is_paused(workload) => {
+        RolloutState::Progressing if verb == Verb::Pause && !workload.is_paused() => {
             warnings.push(format!(
                 "a rollout is under way and would stay half done: {}",
                 rollout.message
@@ -272,10 +267,6 @@ fn is_rolled_out(workload: &Workload, rollout: &Rollout) -> bool {
 
 fn of_deployment(verb: Verb, object: &Deployment, warnings: &mut Vec<String>) {
     let Some(spec) = &object.spec else { return };
-    if spec.paused == Some(true) && verb != Verb::Resume {
-        warnings
-            .push(format!("the deployment is paused: nothing {} until it is resumed", does(verb)));
-    }
     let replicas = spec.replicas.map_or(1, |replicas| count(Some(replicas)));
     let strategy = spec.strategy.as_ref();
     if replicas == 0 {
@@ -291,10 +282,6 @@ fn of_deployment(verb: Verb, object: &Deployment, warnings: &mut Vec<String>) {
         let goes_first = !(surge > 0 && unavailable == 0);
         warnings.push(single_replica(goes_first, is_probed(&spec.template)));
     }
-}
-
-fn does(verb: Verb) -> &'static str {
-    if verb == Verb::Restart { "restarts" } else { "rolls out" }
 }
 
 fn no_replicas(verb: Verb) -> String {
