@@ -105,6 +105,16 @@ impl Workload {
         object.spec.as_ref().is_some_and(|spec| spec.paused == Some(true))
     }
 
+    /// Whether its controller replaces no pod while another is not ready, even one that the change
+    /// would mend. Kubernetes documents this of stateful sets as forced rollback.
+    pub(super) fn waits_for_each_pod(&self) -> bool {
+        let Self::StatefulSet(object) = self else { return false };
+        let Some(spec) = &object.spec else { return false };
+        let strategy = spec.update_strategy.as_ref();
+        spec.pod_management_policy.as_deref() != Some("Parallel")
+            && strategy.is_none_or(|s| s.type_.as_deref() != Some(rollout::ON_DELETE))
+    }
+
     /// The ordinal below which pods are not replaced.
     pub(super) fn partition(&self) -> u32 {
         match self {

@@ -163,3 +163,98 @@ async fn a_pod_is_followed_by_its_successor_and_not_by_its_siblings() {
         check(fake, deletion("old"), expected).await;
     }
 }
+
+/// A pod with this name and these labels, that waits for this reason.
+fn of_set(name: &str, kind: &str, marks: &Value, waits: Option<&str>) -> Value {
+    let mut pod = pod(name, &owner(kind, "u1"), waits);
+    pod["metadata"]["name"] = json!(name);
+    pod["metadata"]["labels"] = marks.clone();
+    pod
+}
+
+const CRASHES: Option<&str> = Some("CrashLoopBackOff");
+
+#[tokio::test]
+async fn a_stateful_set_that_waits_for_a_broken_pod_is_stuck() {
+    const SET: &str = "GET /apis/apps/v1/namespaces/shop/statefulsets/web";
+    let set = |policy: &str, observed: u32| {
+        json!({
+            "metadata": { "name": "web", "uid": "u1", "generation": 4 },
+            "spec": { "replicas": 3, "podManagementPolicy": policy, "serviceName": "web",
+                      "selector": { "matchLabels": { "app": "web" } } },
+            "status": { "observedGeneration": observed, "replicas": 3, "readyReplicas": 2,
+                        "updatedReplicas": 1, "currentRevision": "web-1",
+                        "updateRevision": "web-2" },
+        })
+    };
+    let of = |name: &str, revision: &str, waits| {
+        let marks = json!({ "controller-revision-hash": revision });
+        of_set(name, "StatefulSet", &marks, waits)
+    };
+    let (old, new) = (of("web-0", "web-1", CRASHES), of("web-2", "web-2", CRASHES));
+    let starting = of("web-2", "web-2", Some("ContainerCreating"));
+    let surplus = of("web-3", "web-1", CRASHES);
+    let mut foreign = of("web-2", "web-2", CRASHES);
+    foreign["metadata"]["ownerReferences"] = json!([owner("StatefulSet", "u2")]);
+    let goes_on = (Progressing, "2 of 3 pods are ready");
+    let new_is_broken = (Stuck, "pod `web-2` cannot start: CrashLoopBackOff");
+    let old_is_broken = (
+        Stuck,
+        "pod `web-0` cannot start: CrashLoopBackOff; it is of an older revision, and its \
+         controller waits for it until somebody deletes it",
+    );
+    for (policy, pods, expected) in [
+        ("OrderedReady", vec![old.clone(), new], new_is_broken),
+        ("OrderedReady", vec![old.clone(), starting.clone()], old_is_broken),
+        ("OrderedReady", vec![starting.clone(), surplus, foreign], goes_on),
+        ("Parallel", vec![old, starting], goes_on),
+    ] {
+        let fake = Fake::default()
+            .expect(SET, Reply::Json(200, set(policy, 4)))
+            .expect(PODS, list(&pods, ""));
+        let target = workload(WorkloadKind::StatefulSet);
+        check(fake, plan(Verb::Rollback { revision: Some(1) }, target), expected).await;
+    }
+    // What the controller has not seen has no pods yet; and who cannot read pods knows no better.
+    let target = || workload(WorkloadKind::StatefulSet);
+    let fake = Fake::default().expect(SET, Reply::Json(200, set("OrderedReady", 3)));
+    let unseen = "the controller has not seen the newest specification yet";
+    check(fake, plan(Verb::Restart, target()), (Progressing, unseen)).await;
+    let fake = Fake::default()
+        .expect(SET, Reply::Json(200, set("OrderedReady", 4)))
+        .expect(PODS, status(403, "no"));
+    check(fake, plan(Verb::Restart, target()), goes_on).await;
+}
+
+#[tokio::test]
+async fn a_daemon_set_whose_new_pod_is_broken_is_stuck() {
+    const SET: &str = "GET /apis/apps/v1/namespaces/shop/daemonsets/web";
+    let set = |annotations: Value| {
+        json!({
+            "metadata": { "name": "web", "uid": "u1", "generation": 4, "annotations": annotations },
+            "spec": { "selector": { "matchLabels": { "app": "web" } } },
+            "status": { "observedGeneration": 4, "desiredNumberScheduled": 3,
+                        "currentNumberScheduled": 3, "numberMisscheduled": 0, "numberReady": 2,
+                        "numberAvailable": 2, "updatedNumberScheduled": 1 },
+        })
+    };
+    let of = |made_from: &str, waits| {
+        let marks = json!({ "pod-template-generation": made_from });
+        of_set("web-x", "DaemonSet", &marks, waits)
+    };
+    let marked = || set(json!({ "deprecated.daemonset.template.generation": "7" }));
+    let goes_on = (Progressing, "1 of 3 pods have been replaced");
+    let target = || workload(WorkloadKind::DaemonSet);
+    for (pods, expected) in [
+        (vec![of("7", CRASHES)], (Stuck, "pod `web-x` cannot start: CrashLoopBackOff")),
+        (vec![of("7", None), of("7", Some("ContainerCreating"))], goes_on),
+        // It is replaced by and by.
+        (vec![of("6", CRASHES)], goes_on),
+    ] {
+        let fake =
+            Fake::default().expect(SET, Reply::Json(200, marked())).expect(PODS, list(&pods, ""));
+        check(fake, plan(Verb::Restart, target()), expected).await;
+    }
+    let fake = Fake::default().expect(SET, Reply::Json(200, set(json!({}))));
+    check(fake, plan(Verb::Restart, target()), goes_on).await;
+}

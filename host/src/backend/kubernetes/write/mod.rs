@@ -1,8 +1,8 @@
 //! The port `Writer`: what a write would do, and the one request that does it.
 //!
 //! One file for each verb says what is sent and what is worth knowing about it; `send` writes the
-//! request down, `diff`, `pods`, `budgets` and `warn` look at what it would meet, `progress` at what
-//! came of it. Nothing here sends a write before `execute`, save with `dryRun`.
+//! request down, `diff`, `pods`, `budgets` and `warn` look at what it would meet, `progress` and
+//! `stuck` at what came of it. Nothing here sends a write before `execute`, save with `dryRun`.
 
 mod autoscaler;
 mod budgets;
@@ -16,6 +16,7 @@ pub(super) mod restart;
 mod rollback;
 mod scale;
 mod send;
+mod stuck;
 mod warn;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ use super::super::connect::Link;
 use super::super::convert::deployment::selector;
 use super::super::convert::{pod, text};
 use super::super::workload::{self, Workload};
+use super::delete::is_ready;
 use crate::capability::CapabilityError;
 use crate::domain::write::{PLAN_PODS_MAX, WorkloadRef};
 
@@ -21,7 +22,7 @@ pub(super) const PODS_CHUNK: u32 = 250;
 /// A pod that matched the workload's selector.
 pub(super) enum PodSeen {
     /// It is the workload's.
-    Ours(String),
+    Ours { name: String, is_ready: bool },
     /// It runs for a job, and stays.
     OfJob,
 }
@@ -36,7 +37,7 @@ impl PodSeen {
         }
         let name = object.metadata.name.as_ref()?;
         if workload.owns(object) {
-            return Some(Self::Ours(text::message(name)));
+            return Some(Self::Ours { name: text::message(name), is_ready: is_ready(object) });
         }
         let owner = pod::controller(&object.metadata)?;
         (owner.kind == "Job").then_some(Self::OfJob)
@@ -50,6 +51,8 @@ pub(super) struct Pods {
     pub(super) named: Vec<String>,
     /// That would end or be replaced.
     pub(super) total: u32,
+    /// Of all the workload's, those that are not ready, in order of name.
+    pub(super) unready: Vec<String>,
     /// That run for jobs under the same labels.
     pub(super) of_jobs: usize,
     /// Whether there are more than were looked at.
@@ -74,16 +77,22 @@ impl Pods {
             .all(&about, params, PODS_MAX, |pod: &Pod| PodSeen::of(workload, pod))
             .await
             .map_err(|failure| about.explain(failure))?;
-        let (mut named, mut of_jobs) = (Vec::new(), 0);
+        let (mut named, mut unready, mut of_jobs) = (Vec::new(), Vec::new(), 0);
         for pod in all.items {
             match pod {
-                PodSeen::Ours(name) => named.push(name),
+                PodSeen::Ours { name, is_ready } => {
+                    if !is_ready {
+                        unready.push(name.clone());
+                    }
+                    named.push(name);
+                }
                 PodSeen::OfJob => of_jobs += 1,
             }
         }
         named.sort();
+        unready.sort();
         let total = u32::try_from(named.len()).unwrap_or(u32::MAX);
-        Ok(Self { named, total, of_jobs, truncated: all.truncated })
+        Ok(Self { named, total, unready, of_jobs, truncated: all.truncated })
     }
 
     /// Only those that are meant.

@@ -13,6 +13,7 @@ use super::super::convert::pod::controller;
 use super::super::workload::{self, Workload};
 use super::delete::is_ready;
 use super::pods::{PODS_CHUNK, PODS_MAX};
+use super::stuck;
 use crate::capability::kubernetes::RolloutState;
 use crate::capability::{CapabilityError, Progress};
 use crate::domain::name::Namespace;
@@ -74,6 +75,13 @@ async fn of_workload(
         | Verb::Cordon
         | Verb::Uncordon => (rollout.state, rollout.message.clone()),
     };
+    // Before the controller has seen what was written, its pods are those of before.
+    if state == RolloutState::Progressing
+        && rollout.observed_generation >= rollout.generation
+        && let Some(why) = stuck::set(link, target, &workload).await
+    {
+        return Ok(Progress { rollout: Some(rollout), ..stuck(why) });
+    }
     Ok(Progress { state, message, rollout: Some(rollout) })
 }
 
@@ -201,32 +209,16 @@ async fn siblings(
     Ok(all.map_err(|failure| about.explain(failure))?.items)
 }
 
-/// States of a pod that no waiting ends.
-const STUCK: [&str; 7] = [
-    "CrashLoopBackOff",
-    "ImagePullBackOff",
-    "ErrImagePull",
-    "InvalidImageName",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-];
-
 /// How far the pods are that have come since; one that is ready is enough.
 fn of_successors(pods: &[Pod]) -> Progress {
     if pods.iter().any(is_ready) {
         return complete("the pod is gone and its successor is ready".to_owned());
     }
-    let pods: Vec<_> = pods.iter().map(convert::pod::pod).collect();
-    let broken = pods.iter().find(|pod| {
-        // An init container's state comes as `Init:CrashLoopBackOff`.
-        STUCK.contains(&pod.status.rsplit(':').next().unwrap_or_default())
-    });
-    match (broken, pods.first()) {
-        (Some(pod), _) => stuck(format!("pod `{}` cannot start: {}", pod.name, pod.status)),
-        (None, Some(pod)) => {
-            progressing(format!("the pod is gone, its successor `{}` is not ready yet", pod.name))
-        }
-        (None, None) => progressing("the pod is gone, its successor is yet to be made".to_owned()),
+    if let Some(why) = pods.iter().find_map(stuck::pod) {
+        return stuck(why);
     }
+    progressing(match pods.first().map(convert::pod::pod) {
+        Some(pod) => format!("the pod is gone, its successor `{}` is not ready yet", pod.name),
+        None => "the pod is gone, its successor is yet to be made".to_owned(),
+    })
 }

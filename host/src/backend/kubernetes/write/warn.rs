@@ -20,6 +20,9 @@ use crate::domain::write::{Budget, Verb, WorkloadRef};
 /// Kubernetes' own default of both bounds of a rolling update.
 const QUARTER: &str = "25%";
 
+/// Pods that are not ready, of those that are named.
+const UNREADY_NAMED_MAX: usize = 5;
+
 /// What a write to a workload meets.
 pub(super) struct Met {
     pub(super) pods: Pods,
@@ -210,6 +213,9 @@ fn warnings(verb: Verb, workload: &Workload, pods: &Pods) -> Vec<String> {
             of_deployment(verb, object, &mut warnings);
         }
         (Verb::Restart | Verb::Rollback { .. }, Workload::StatefulSet(object)) => {
+            if workload.waits_for_each_pod() && !pods.unready.is_empty() {
+                warnings.push(waited_for(&pods.unready));
+            }
             of_stateful_set(verb, object, &mut warnings);
         }
         (Verb::Restart | Verb::Rollback { .. }, Workload::DaemonSet(object)) => {
@@ -305,6 +311,21 @@ fn of_stateful_set(verb: Verb, object: &StatefulSet, warnings: &mut Vec<String>)
         1 => warnings.push(single_replica(true, true)),
         _ => {}
     }
+}
+
+fn waited_for(unready: &[String]) -> String {
+    let named = unready.iter().take(UNREADY_NAMED_MAX).map(|name| format!("`{name}`"));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = match unready.len().saturating_sub(UNREADY_NAMED_MAX) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let (are, they) = if unready.len() == 1 { ("is", "it has") } else { ("are", "they have") };
+    format!(
+        "pod{} {named}{more} {are} not ready, and the controller replaces none meanwhile: where \
+         that lasts, {they} to be deleted by hand after this",
+        plural(unready.len())
+    )
 }
 
 fn on_delete() -> String {

@@ -96,6 +96,45 @@ fn a_rollout_that_is_under_way() {
     );
 }
 
+/// Reverted or not, a pod that never becomes ready holds up all others.
+#[test]
+fn a_stateful_set_with_pods_that_are_not_ready() {
+    let set = |mut spec: Value| {
+        spec["replicas"] = json!(3);
+        Workload::StatefulSet(object(json!({
+            "metadata": { "generation": 1 },
+            "spec": spec,
+            "status": { "observedGeneration": 1, "readyReplicas": 3, "replicas": 3 },
+        })))
+    };
+    let waits = |verb, workload: &Workload, unready: u32| {
+        let unready = (0..unready).map(|n| format!("web-{n}")).collect();
+        let pods = Pods { total: 3, unready, ..Pods::default() };
+        let warnings = Met::from_parts(verb, workload, pods, &none()).warnings;
+        warnings.into_iter().find(|said| said.contains("not ready"))
+    };
+    let one = "pod `web-0` is not ready, and the controller replaces none meanwhile: where that \
+               lasts, it has to be deleted by hand after this";
+    let rollback = Verb::Rollback { revision: Some(3) };
+    for verb in [Verb::Restart, rollback] {
+        assert_eq!(waits(verb, &set(json!({})), 1).as_deref(), Some(one));
+    }
+    assert_eq!(
+        waits(Verb::Restart, &set(json!({})), 7).as_deref(),
+        Some(
+            "pods `web-0`, `web-1`, `web-2`, `web-3`, `web-4` and 2 more are not ready, and the \
+             controller replaces none meanwhile: where that lasts, they have to be deleted by hand \
+             after this"
+        )
+    );
+    assert_eq!(waits(Verb::Restart, &set(json!({})), 0), None);
+    assert_eq!(waits(Verb::Scale { replicas: 2 }, &set(json!({})), 1), None);
+    // There the controller waits for none, or for somebody's hand in any case.
+    assert_eq!(waits(Verb::Restart, &set(json!({ "podManagementPolicy": "Parallel" })), 1), None);
+    let by_hand = json!({ "updateStrategy": { "type": "OnDelete" } });
+    assert_eq!(waits(Verb::Restart, &set(by_hand), 1), None);
+}
+
 #[test]
 fn a_daemon_set_without_surge() {
     let status = json!({ "desiredNumberScheduled": 3, "updatedNumberScheduled": 3,
