@@ -15,7 +15,8 @@ use toolgate::domain::principal::Principal;
 use toolgate::domain::scope::{Patterns, Scope};
 use toolgate::domain::write::{Body, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget};
 use toolgate::governance::approval::{
-    Answer, Answers, ApprovalError, Approver, Channel, Desk, Key, Settled, Status, Submitted, Ticket,
+    Answer, Answers, ApprovalError, Approver, Channel, Desk, Key, Settled, Status, Submitted,
+    Ticket,
 };
 
 /// Who asks for the n-th deployment.

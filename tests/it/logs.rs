@@ -226,11 +226,19 @@ async fn answer(mut stream: TcpStream, log_bytes: u64, seen: &Seen) -> Option<()
     let head = String::from_utf8(head).unwrap();
     let uri = head.split(' ').nth(1).unwrap();
     if !uri.contains("/log?") {
-        let pod = json!({"metadata": {"name": "web-1"}, "spec": {"containers": [{"name": "app"}]}});
-        let pod = pod.to_string();
-        let length = pod.len();
+        let running = json!({"running": {"startedAt": "2026-11-21T02:00:00Z"}});
+        let pod = json!({
+            "metadata": {"name": "web-1"}, "spec": {"containers": [{"name": "app"}]},
+            "status": {"containerStatuses": [{
+                "name": "app", "image": "web", "imageID": "", "ready": true, "restartCount": 0,
+                "state": running,
+            }]},
+        });
+        let list = json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod]});
+        let asked = if uri.contains("/pods?") { list.to_string() } else { pod.to_string() };
+        let length = asked.len();
         let text = format!(
-            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{pod}"
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{asked}"
         );
         return stream.write_all(text.as_bytes()).await.ok();
     }
@@ -302,6 +310,25 @@ async fn a_log_of_200_mb_is_tailed_and_searched_in_bounded_memory() {
     assert!(found.ends_with("level=error msg=\"card declined\""), "{found}");
     assert!(server.seen.written_bytes.load(Ordering::SeqCst) > 199 << 20);
     assert!(growth < GROWTH_BYTES_MAX, "{growth} bytes");
+}
+
+/// "0 lines" is no "there are none" where a log is longer than what is searched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_that_does_not_reach_the_beginning_says_so() {
+    let server = Server::start(20 << 20).await;
+    let house = server.house().await;
+    let ask = async |include: &str| {
+        let selector = json!({"namespace": "shop", "label_selector": "app=web"});
+        let arguments = with(selector, &json!({"include": include}));
+        headers(&house.ask("alice", "get_workload_logs", arguments).await)
+    };
+    expect![[r#"
+        output (truncated): `app=web` in `shop`: 1 pods, 1 shown, failing first. Lines are oldest first. More was left out: `include`, `container` and `since_seconds` narrow.
+        == web-1 app: 0 lines among the newest 100000; older ones were not searched
+        output (truncated): `app=web` in `shop`: 1 pods, 1 shown, failing first. Lines are oldest first. More was left out: `include`, `container` and `since_seconds` narrow.
+        == web-1 app: 1 line among the newest 100000; older ones were not searched
+    "#]].assert_eq(&[ask("no such line").await, ask("card declined").await].concat());
+    assert!(server.seen.last_query.lock().unwrap().contains("tailLines=100001"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -325,7 +325,8 @@ impl Desk {
         self.take_dropped();
         let now = self.clock.now();
         let mut decided = Vec::new();
-        let waits = |ticket: &&mut Ticket| ticket.settled == Settled::Pending && ticket.is_announced;
+        let waits =
+            |ticket: &&mut Ticket| ticket.settled == Settled::Pending && ticket.is_announced;
         for ticket in self.lock().values_mut().filter(waits) {
             match self.look(ticket, now) {
                 Ok(Some(answer)) => decided.push(answer),

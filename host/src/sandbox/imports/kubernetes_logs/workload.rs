@@ -59,7 +59,8 @@ pub(super) async fn read(door: Door, query: WorkloadLogQuery) -> Result<Workload
     let cluster = door.cluster(query.cluster.clone()).await?;
     let place = namespace(&query.namespace)?;
     // One line more tells whether there is more.
-    let tail = if filter.is_open() { lines_max + 1 } else { FILTERED_TAIL };
+    let looked_at = if filter.is_open() { lines_max } else { FILTERED_TAIL };
+    let tail = looked_at + 1;
     let log = |pod: &Pod, container: &Container, previous| {
         Ok::<_, Shut>(LogQuery {
             cluster: cluster.clone(),
@@ -105,7 +106,10 @@ pub(super) async fn read(door: Door, query: WorkloadLogQuery) -> Result<Workload
         }
     }
     let logs = read_all(&door, plan, filter, lines_max).await?;
-    let logs = shared(logs, door.log_bytes_max());
+    let mut logs = shared(logs, door.log_bytes_max());
+    for log in &mut logs {
+        log.truncated |= log.lines_read > u64::from(looked_at);
+    }
     truncated |= logs.iter().any(|log| log.truncated);
     Ok(WorkloadLog { logs, pods_total, truncated })
 }
