@@ -1,6 +1,8 @@
 //! Writes in the real cluster: asked for, approved through the files that the command uses, and
-//! carried out. `finished` sees each to its end, `refused` changes the object under it.
+//! carried out. `finished` sees each to its end, `broken` what comes to none by itself, `refused`
+//! changes the object under it.
 
+mod broken;
 mod finished;
 mod refused;
 
