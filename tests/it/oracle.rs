@@ -184,8 +184,18 @@ enum Who {
     Group(&'static str),
 }
 
-/// People, whether a reason is wanted, seconds.
-pub(crate) type Terms = (u8, bool, u64);
+/// What a yes takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) people: u8,
+    pub(crate) reason: bool,
+    pub(crate) wait_s: u64,
+    /// Whether whoever asked may be one of the people, and whether it may be their client.
+    pub(crate) own: (bool, bool),
+}
+
+/// What a rule asks for that says no more than that it asks.
+const USUAL: Terms = Terms { people: 1, reason: false, wait_s: WAITS_S, own: (false, false) };
 
 #[derive(Debug, Clone)]
 struct Rule {
@@ -282,15 +292,27 @@ impl Policy {
                 continue;
             }
             permitted = true;
-            if let Some((people, reason, wait)) = rule.asks {
-                let (p, r, w) = asks.unwrap_or((1, false, u64::MAX));
-                asks = Some((p.max(people), r || reason, w.min(wait)));
+            let Some(more) = rule.asks else { continue };
+            let terms = asks.get_or_insert(more);
+            terms.people = terms.people.max(more.people);
+            terms.wait_s = terms.wait_s.min(more.wait_s);
+            // What one of them wants is wanted; what one of them does not allow is not allowed.
+            if more.reason {
+                terms.reason = true;
+            }
+            if !more.own.0 {
+                terms.own.0 = false;
+            }
+            if !more.own.1 {
+                terms.own.1 = false;
             }
         }
         match (permitted && !forbidden, asks) {
             (false, _) => Answer::Deny,
             (true, Some(terms)) => Answer::Ask(terms),
-            (true, None) if VERBS[ask.verb].1 == "destructive" => Answer::Ask((1, false, WAITS_S)),
+            (true, None) if VERBS[ask.verb].1 == "destructive" => {
+                Answer::Ask(Terms { own: (true, false), ..USUAL })
+            }
             (true, None) => Answer::Allow,
         }
     }
@@ -506,12 +528,19 @@ impl Policy {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for rule in &self.rules {
-            if let Some((people, reason, wait)) = rule.asks {
-                let reason = if reason { " @reason(\"required\")" } else { "" };
-                let _ = writeln!(
+            if let Some(Terms { people, reason, wait_s, own }) = rule.asks {
+                let _ = write!(
                     text,
-                    "@approval(\"required\") @approvers(\"{people}\"){reason} @expires(\"{wait}s\")"
+                    "@approval(\"required\") @approvers(\"{people}\") @expires(\"{wait_s}s\")"
                 );
+                for (is_said, words) in [
+                    (reason, " @reason(\"required\")"),
+                    (own.0, " @requester(\"may-approve\")"),
+                    (own.1, " @confirm(\"caller\")"),
+                ] {
+                    text.push_str(if is_said { words } else { "" });
+                }
+                text.push('\n');
             }
             let who = match rule.who {
                 Who::Anybody => "principal".to_owned(),
@@ -554,7 +583,7 @@ impl Rule {
             place: Place::Anywhere,
             when: None,
             unless: None,
-            asks: writes.then_some((1, false, WAITS_S)),
+            asks: writes.then_some(Terms { own: (true, true), ..USUAL }),
         }
     }
 
@@ -588,7 +617,8 @@ impl Rule {
             unless: dice.once_in(4).then(|| Test::random(dice, 1)),
             asks: (may_ask && !dice.once_in(3)).then(|| {
                 let people = u8::try_from(dice.below(5) + 1).unwrap();
-                (people, dice.once_in(2), dice.one(&[60, 300, 600, 3_600]))
+                let (reason, wait_s) = (dice.once_in(2), dice.one(&[60, 300, 600, 3_600]));
+                Terms { people, reason, wait_s, own: (dice.once_in(2), dice.once_in(2)) }
             }),
         }
     }

@@ -82,8 +82,19 @@ fn decided(above: &Above, scope: Option<&Scope>, mode: &Mode, policy: &Policy, a
         Verdict::Allow { .. } => Answer::Allow,
         Verdict::Deny { .. } => Answer::Deny,
         Verdict::Ask { terms, .. } => {
-            let ApprovalTerms { approvers, reason_required, expires_after, .. } = terms;
-            Answer::Ask((approvers, reason_required, expires_after.as_secs()))
+            let ApprovalTerms {
+                approvers,
+                reason_required,
+                requester_may_approve,
+                caller_may_confirm,
+                expires_after,
+            } = terms;
+            Answer::Ask(oracle::Terms {
+                people: approvers,
+                reason: reason_required,
+                wait_s: expires_after.as_secs(),
+                own: (requester_may_approve, caller_may_confirm),
+            })
         }
     }
 }
