@@ -184,6 +184,12 @@ fn asker(request: &ApprovalFile, now: Timestamp) -> Markup {
             h2 #asker { "Who asks" }
             dl.facts-list {
                 dt { "Caller" } dd { strong { (Foreign(&request.principal)) } }
+                @if let Some(whom) = &request.on_behalf_of {
+                    dt { "For" } dd {
+                        (quoted(whom))
+                        p.quiet { "The caller says so. Nobody has checked it." }
+                    }
+                }
                 dt { "Tool" } dd {
                     code { (Foreign(&request.tool)) } span.quiet { " of plugin " } (Foreign(&request.plugin))
                 }

@@ -235,6 +235,9 @@ fn screen(approval: &Approval) -> Vec<String> {
         fact("expires", &request.expires),
         fact("needs", &terms(request, *missing)),
     ];
+    if let Some(whom) = &request.on_behalf_of {
+        lines.push(fact("for", &format!("“{whom}”, as the caller says")));
+    }
     if let Some(reason) = &request.reason {
         lines.push(fact("caller says", &format!(" “{reason}”")));
     }
@@ -362,7 +365,7 @@ mod tests {
             instance: "suite".to_owned(),
             call: "call000000000001".to_owned(),
             principal: "ada@os".to_owned(),
-            on_behalf_of: None,
+            on_behalf_of: Some("pat".to_owned()),
             plugin: "remediation".to_owned(),
             digest: "0".to_owned(),
             tool: "tool".to_owned(),
@@ -398,18 +401,19 @@ mod tests {
         check(
             &scale,
             &expect![[r#"
-            scale Deployment shop/web in prod to 1 replica
-            object     uid u1, generation 3
+                scale Deployment shop/web in prod to 1 replica
+                object     uid u1, generation 3
+                for        “pat”, as the caller says
 
-            changes
-              spec.replicas
-              - 4
-              + 1
-            ends 3 pods
-            leaves at least 1 replica meanwhile
-            disruption budget web: 1 disruption allowed now, 4 healthy of 3 needed
-            ! a single replica is left
-        "#]],
+                changes
+                  spec.replicas
+                  - 4
+                  + 1
+                ends 3 pods
+                leaves at least 1 replica meanwhile
+                disruption budget web: 1 disruption allowed now, 4 healthy of 3 needed
+                ! a single replica is left
+            "#]],
         );
 
         let image = "spec.template.spec.containers[0].image";
@@ -420,42 +424,45 @@ mod tests {
         check(
             &rollback,
             &expect![[r#"
-            rollback Deployment shop/web in prod to revision 6
-            object     uid u1, generation 3
+                rollback Deployment shop/web in prod to revision 6
+                object     uid u1, generation 3
+                for        “pat”, as the caller says
 
-            changes
-              spec.template.spec.containers[0].image
-              - web:2
-              + web:1
-            replaces 1 pod
-              web-1
-            leaves at least 0 replicas meanwhile
-        "#]],
+                changes
+                  spec.template.spec.containers[0].image
+                  - web:2
+                  + web:1
+                replaces 1 pod
+                  web-1
+                leaves at least 0 replicas meanwhile
+            "#]],
         );
 
         check(
             &plan(Verb::Pause, web(), Some(("spec.paused", "", "true"))),
             &expect![[r#"
-            pause Deployment shop/web in prod
-            object     uid u1, generation 3
+                pause Deployment shop/web in prod
+                object     uid u1, generation 3
+                for        “pat”, as the caller says
 
-            changes
-              spec.paused
-              + true
-            ends 0 pods
-        "#]],
+                changes
+                  spec.paused
+                  + true
+                ends 0 pods
+            "#]],
         );
         check(
             &plan(Verb::Resume, web(), Some(("spec.paused", "true", ""))),
             &expect![[r#"
-            resume Deployment shop/web in prod
-            object     uid u1, generation 3
+                resume Deployment shop/web in prod
+                object     uid u1, generation 3
+                for        “pat”, as the caller says
 
-            changes
-              spec.paused
-              - true
-            replaces 0 pods
-        "#]],
+                changes
+                  spec.paused
+                  - true
+                replaces 0 pods
+            "#]],
         );
 
         let (cluster, namespace) = ("prod".parse().unwrap(), "shop".parse().unwrap());
@@ -474,14 +481,15 @@ mod tests {
         check(
             &delete,
             &expect![[r#"
-            delete Pod shop/web-1 in prod
-            object     uid u1, specification sha256:5f2a
+                delete Pod shop/web-1 in prod
+                object     uid u1, specification sha256:5f2a
+                for        “pat”, as the caller says
 
-            ends 1 pod
-              web-1
-            its successor is made by ReplicaSet web-5d4f
-            leaves at least 3 replicas meanwhile
-        "#]],
+                ends 1 pod
+                  web-1
+                its successor is made by ReplicaSet web-5d4f
+                leaves at least 3 replicas meanwhile
+            "#]],
         );
 
         let node =
@@ -491,28 +499,30 @@ mod tests {
         check(
             &cordon,
             &expect![[r#"
-            cordon Node node-1 in prod
-            object     uid u1, specification sha256:77aa
+                cordon Node node-1 in prod
+                object     uid u1, specification sha256:77aa
+                for        “pat”, as the caller says
 
-            changes
-              spec.unschedulable
-              + true
-            ends 0 pods
-        "#]],
+                changes
+                  spec.unschedulable
+                  + true
+                ends 0 pods
+            "#]],
         );
         let mut uncordon = plan(Verb::Uncordon, node, Some(("spec.unschedulable", "true", "")));
         uncordon.version = Version::Content("77ab".to_owned());
         check(
             &uncordon,
             &expect![[r#"
-            uncordon Node node-1 in prod
-            object     uid u1, specification sha256:77ab
+                uncordon Node node-1 in prod
+                object     uid u1, specification sha256:77ab
+                for        “pat”, as the caller says
 
-            changes
-              spec.unschedulable
-              - true
-            ends 0 pods
-        "#]],
+                changes
+                  spec.unschedulable
+                  - true
+                ends 0 pods
+            "#]],
         );
     }
 }
