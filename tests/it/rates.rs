@@ -98,9 +98,9 @@ async fn writes_beyond_the_budget_of_an_hour_are_denied_before_anybody_is_asked(
     expect!["tool-error: denied: cordon of node `node-2`: you have asked for 1 writes within an hour (`rates.caller_writes_per_h`); the next one can be asked for in 60 min. Tell the person you work for what these were, and that none is left. Nothing was changed."].assert_eq(&second);
     assert_eq!(house.operator().answers.pending().unwrap().len(), 1);
     // The host's own record, whatever the plugin makes of it.
-    let beyond = |line: &AuditLine| match &line.stage {
-        Stage::Used(used) => used.over_rate().map(str::to_owned),
-        _ => None,
+    let beyond = |line: &AuditLine| {
+        let Stage::Used(used) = &line.stage else { return None };
+        used.over_rate().map(str::to_owned)
     };
     let beyond: Vec<_> = house.record().lines().iter().filter_map(beyond).collect();
     assert_eq!(beyond, ["rates.caller_writes_per_h"]);
