@@ -78,7 +78,10 @@ fn performed(what: &str, done: Performed) -> Reply<Request> {
         (RolloutState::Progressing, None) => {
             "Follow it with list_pods until the successor is ready."
         }
-        (RolloutState::Stuck, _) => "Look at the new pods with list_failing_pods and get_pod_logs.",
+        (RolloutState::Stuck, _) => {
+            "The state says what is in the way; list_failing_pods and get_pod_logs show new pods that \
+             fail."
+        }
     };
     let state = done.state.word();
     let mut text = format!("Performed: {what}, {} ({} ago)", done.executed.at, age(&done.executed));
@@ -310,7 +313,7 @@ mod tests {
 
             Performed: restart of deployment `shop/web`, 2026-11-21T02:13:07Z (5s ago)
             State: stuck: 1 of 3 new replicas have been updated
-            Next: Look at the new pods with list_failing_pods and get_pod_logs.
+            Next: The state says what is in the way; list_failing_pods and get_pod_logs show new pods that fail.
 
             Performed: restart of deployment `shop/web`, 2026-11-21T02:13:07Z (5s ago), under approval k7dm-4q2x
             State: progressing: 1 of 3 new replicas have been updated

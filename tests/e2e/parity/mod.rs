@@ -130,7 +130,9 @@ async fn ask(side: &mut Side, case: &Case) -> Answer {
         let content = case.content_type.as_deref();
         let answer = side.send(method, path, (content, case.accept.as_deref()), body).await;
         let holds = case.until.iter().all(|(at, wanted)| answer.at(at) == *wanted);
-        if holds || Instant::now() > give_up {
+        let name = &case.name;
+        assert!(holds || Instant::now() < give_up, "{name}: does not come to be as it waits for");
+        if holds {
             for (name, pointer) in &case.keep {
                 side.keep(name, &answer.raw(pointer));
             }
