@@ -52,8 +52,15 @@ impl Space {
             let name = document["metadata"]["name"].as_str().expect("an object has a name");
             let objects = self.objects(&text("apiVersion"), &text("kind")).await;
             let by = PatchParams::apply(MANAGER).force();
-            let applied = objects.patch(name, &by, &Patch::Apply(&document)).await;
-            applied.unwrap_or_else(|error| panic!("could not apply `{name}`: {error}"));
+            // Before 1.24 a pod is refused until its account has a token, which comes after the
+            // account, and the server says to try again.
+            let applied = wait_for("a server that takes the object", async || {
+                match objects.patch(name, &by, &Patch::Apply(&document)).await {
+                    Err(kube::Error::Api(status)) if status.reason == "ServerTimeout" => None,
+                    applied => Some(applied),
+                }
+            });
+            applied.await.unwrap_or_else(|error| panic!("could not apply `{name}`: {error}"));
         }
     }
 
