@@ -328,6 +328,27 @@ pub struct Plan {
 pub const PLAN_PODS_MAX: usize = 50;
 
 #[cfg(test)]
+impl Plan {
+    /// Of nothing but a verb and an object: what a test does not say of a plan.
+    pub(crate) fn bare(verb: Verb, target: WriteTarget) -> Self {
+        Self {
+            verb,
+            target,
+            uid: "u1".to_owned(),
+            version: Version::Generation(3),
+            changes: Vec::new(),
+            pods: Vec::new(),
+            pods_total: 0,
+            replicas_left: None,
+            budgets: Vec::new(),
+            warnings: Vec::new(),
+            owner: None,
+            body: Body::new("{}"),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

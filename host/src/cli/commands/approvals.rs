@@ -327,7 +327,7 @@ mod tests {
 
     use super::*;
     use crate::domain::write::{
-        Body, Budget, Change, Owner, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget,
+        Budget, Change, Owner, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget,
     };
 
     fn web() -> WriteTarget {
@@ -342,20 +342,7 @@ mod tests {
             before: (!before.is_empty()).then(|| before.to_owned()),
             after: (!after.is_empty()).then(|| after.to_owned()),
         });
-        Plan {
-            verb,
-            target,
-            uid: "u1".to_owned(),
-            version: Version::Generation(3),
-            changes: change.into_iter().collect(),
-            pods: Vec::new(),
-            pods_total: 0,
-            replicas_left: None,
-            budgets: Vec::new(),
-            warnings: Vec::new(),
-            owner: None,
-            body: Body::new("{}"),
-        }
+        Plan { changes: change.into_iter().collect(), ..Plan::bare(verb, target) }
     }
 
     /// What is shown of the plan itself, without the lines that are the same for all.

@@ -15,7 +15,7 @@ use crate::domain::name::WebhookName;
 use crate::domain::principal::Principal;
 use crate::domain::scope::{Patterns, Scope};
 use crate::domain::webhook::Topic;
-use crate::domain::write::{Body, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget};
+use crate::domain::write::{Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget};
 use crate::governance::approval::Desk;
 use crate::governance::audit::{Arguments, FILE, Stage};
 
@@ -230,20 +230,7 @@ fn waits(desk: &Desk) -> String {
         reason: None,
         resumes: false,
     };
-    let plan = Plan {
-        verb: request.verb,
-        target,
-        uid: "u1".to_owned(),
-        version: Version::Generation(3),
-        changes: Vec::new(),
-        pods: Vec::new(),
-        pods_total: 0,
-        replicas_left: None,
-        budgets: Vec::new(),
-        warnings: Vec::new(),
-        owner: None,
-        body: Body::new("{}"),
-    };
+    let plan = Plan::bare(request.verb, target);
     let rule = Rule::named("writes-need-approval");
     let submitted = desk.submit(request, plan, rule, ApprovalTerms::default()).unwrap();
     submitted.ticket.id.to_string()

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::fake::{clusters, now, prod};
 use crate::backend::kubernetes::{Clusters, Connection};
 use crate::capability::{Kubernetes, Writer};
-use crate::domain::write::{Body, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget};
+use crate::domain::write::{Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget};
 
 fn kubeconfig(dir: &Path, user: &str, server: &str) -> Connection {
     let text = format!(
@@ -105,25 +105,14 @@ fn found() -> &'static str {
 }
 
 fn plan() -> Plan {
-    Plan {
-        verb: Verb::Restart,
-        target: WriteTarget::Workload(WorkloadRef {
-            cluster: prod(),
-            kind: WorkloadKind::Deployment,
-            namespace: "shop".parse().unwrap(),
-            name: "web".parse().unwrap(),
-        }),
-        uid: "u".to_owned(),
-        version: Version::Generation(1),
-        changes: Vec::new(),
-        pods: Vec::new(),
-        pods_total: 0,
-        replicas_left: None,
-        budgets: Vec::new(),
-        warnings: Vec::new(),
-        owner: None,
-        body: Body::new("{}"),
-    }
+    let target = WriteTarget::Workload(WorkloadRef {
+        cluster: prod(),
+        kind: WorkloadKind::Deployment,
+        namespace: "shop".parse().unwrap(),
+        name: "web".parse().unwrap(),
+    });
+    let version = Version::Generation(1);
+    Plan { uid: "u".to_owned(), version, ..Plan::bare(Verb::Restart, target) }
 }
 
 #[tokio::test]

@@ -5,33 +5,13 @@ use serde_json::{Value, json};
 use super::fake::{Fake, Reply, list, prod, status};
 use crate::capability::Writer;
 use crate::capability::kubernetes::RolloutState::{self, Complete, Progressing, Stuck};
-use crate::domain::write::{
-    Body, Owner, Plan, Verb, Version, WorkloadKind, WorkloadRef, WriteTarget,
-};
+use crate::domain::write::{Owner, Plan, Verb, WorkloadKind, WorkloadRef, WriteTarget};
 
 const WEB: &str = "GET /apis/apps/v1/namespaces/shop/deployments/web";
 
 fn workload(kind: WorkloadKind) -> WriteTarget {
     let (namespace, name) = ("shop".parse().unwrap(), "web".parse().unwrap());
     WorkloadRef { cluster: prod(), kind, namespace, name }.into()
-}
-
-/// A plan that was executed.
-fn plan(verb: Verb, target: WriteTarget) -> Plan {
-    Plan {
-        verb,
-        target,
-        uid: "u1".to_owned(),
-        version: Version::Generation(3),
-        changes: Vec::new(),
-        pods: Vec::new(),
-        pods_total: 0,
-        replicas_left: None,
-        budgets: Vec::new(),
-        warnings: Vec::new(),
-        owner: None,
-        body: Body::new("{}"),
-    }
 }
 
 async fn check(fake: Fake, plan: Plan, expected: (RolloutState, &str)) {
@@ -50,7 +30,7 @@ fn deployment(uid: &str, replicas: u32, there: u32) -> Value {
 
 #[tokio::test]
 async fn a_scale_that_was_undone_is_not_complete() {
-    let three = plan(Verb::Scale { replicas: 3 }, workload(WorkloadKind::Deployment));
+    let three = Plan::bare(Verb::Scale { replicas: 3 }, workload(WorkloadKind::Deployment));
     let undone =
         |n: u32| format!("replicas were set to {n} instead of 3, by somebody or by an autoscaler");
     for (found, expected) in [
@@ -76,7 +56,7 @@ async fn a_namesake_is_not_what_was_written() {
     ] {
         let fake = Fake::default().expect(WEB, Reply::Json(200, deployment("u2", 3, 3)));
         let expected = (Stuck, "deployment `web` was replaced by another of the same name");
-        check(fake, plan(verb, workload(WorkloadKind::Deployment)), expected).await;
+        check(fake, Plan::bare(verb, workload(WorkloadKind::Deployment)), expected).await;
     }
 }
 
@@ -87,7 +67,7 @@ const PODS: &str = "GET /api/v1/namespaces/shop/pods?&labelSelector=app%3Dweb&li
 /// The deletion of a pod, of a replica set that had this one besides.
 fn deletion(other: &str) -> Plan {
     let (namespace, name) = ("shop".parse().unwrap(), "web-1".parse().unwrap());
-    let mut plan = plan(Verb::Delete, WriteTarget::Pod { cluster: prod(), namespace, name });
+    let mut plan = Plan::bare(Verb::Delete, WriteTarget::Pod { cluster: prod(), namespace, name });
     plan.owner = Some(Owner {
         kind: "ReplicaSet".to_owned(),
         name: "web-5d4f".to_owned(),
@@ -213,17 +193,17 @@ async fn a_stateful_set_that_waits_for_a_broken_pod_is_stuck() {
             .expect(SET, Reply::Json(200, set(policy, 4)))
             .expect(PODS, list(&pods, ""));
         let target = workload(WorkloadKind::StatefulSet);
-        check(fake, plan(Verb::Rollback { revision: Some(1) }, target), expected).await;
+        check(fake, Plan::bare(Verb::Rollback { revision: Some(1) }, target), expected).await;
     }
     // What the controller has not seen has no pods yet; and who cannot read pods knows no better.
     let target = || workload(WorkloadKind::StatefulSet);
     let fake = Fake::default().expect(SET, Reply::Json(200, set("OrderedReady", 3)));
     let unseen = "the controller has not seen the newest specification yet";
-    check(fake, plan(Verb::Restart, target()), (Progressing, unseen)).await;
+    check(fake, Plan::bare(Verb::Restart, target()), (Progressing, unseen)).await;
     let fake = Fake::default()
         .expect(SET, Reply::Json(200, set("OrderedReady", 4)))
         .expect(PODS, status(403, "no"));
-    check(fake, plan(Verb::Restart, target()), goes_on).await;
+    check(fake, Plan::bare(Verb::Restart, target()), goes_on).await;
 }
 
 #[tokio::test]
@@ -253,8 +233,8 @@ async fn a_daemon_set_whose_new_pod_is_broken_is_stuck() {
     ] {
         let fake =
             Fake::default().expect(SET, Reply::Json(200, marked())).expect(PODS, list(&pods, ""));
-        check(fake, plan(Verb::Restart, target()), expected).await;
+        check(fake, Plan::bare(Verb::Restart, target()), expected).await;
     }
     let fake = Fake::default().expect(SET, Reply::Json(200, set(json!({}))));
-    check(fake, plan(Verb::Restart, target()), goes_on).await;
+    check(fake, Plan::bare(Verb::Restart, target()), goes_on).await;
 }

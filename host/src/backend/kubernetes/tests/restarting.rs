@@ -68,18 +68,11 @@ fn plan_of(uid: &str, generation: i64) -> Plan {
     let annotations = json!({ "kubectl.kubernetes.io/restartedAt": AT });
     let body = json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } });
     Plan {
-        verb: Verb::Restart,
-        target: target(),
         uid: uid.to_owned(),
         version: Version::Generation(generation),
-        changes: Vec::new(),
-        pods: Vec::new(),
-        pods_total: 0,
         replicas_left: Some(2),
-        budgets: Vec::new(),
-        warnings: Vec::new(),
-        owner: None,
         body: Body::new(&body.to_string()),
+        ..Plan::bare(Verb::Restart, target())
     }
 }
 
